@@ -1,8 +1,8 @@
 """Beam job: hourly station weather as CSV → checked rows in SI units, as JSON lines.
 
-Lines that do not pass are not lost: they go to `--rejects` with the file, the reason and the text. A value that
-the station did not report (`NA`) is no damage: it becomes null. `--counts` receives how many of each there were.
-Each output is a single file, so that a repeated run replaces exactly what the first one wrote.
+Lines that do not pass are not lost: they go to `--rejects` with the file, the reason and the text. A value
+that the station did not report (`NA`) is no damage: it becomes null. `--counts` receives how many there were
+of each. Each output is a single file, so that a repeated run replaces exactly what the first one wrote.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Rejected(Exception):
 
 
 def parse(line: bytes) -> dict[str, object]:
-    """One line as a row in SI units: station, time (local, ISO 8601) and the measures, null where not reported.
+    """One line as a row in SI units: station, local time (ISO 8601), the measures (None if not reported).
 
     Raises Rejected.
     """
@@ -102,7 +102,7 @@ def to_si(column: str, text: str) -> float:
 
 
 def sort_line(source: tuple[str, bytes]) -> Iterator[dict[str, object] | TaggedOutput]:
-    """Yields the line's row; or, tagged `rejects`, what is wrong with it; or nothing for a header or blank line."""
+    """The line's row; or what is wrong with it, tagged `rejects`; nothing for a header or a blank line."""
     file, line = source
     line = line.strip()
     if not line or line == HEADER.encode():
