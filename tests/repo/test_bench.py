@@ -1,0 +1,42 @@
+"""The benchmarks' own promises: the smallest engine does the work it is timed for, and shares are shares."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import COMMITS, Workload, report
+from bench.floor import Needs, chain, fan, open_steps, run
+
+
+@pytest.mark.parametrize("needs", [chain(5), fan(5)])
+@pytest.mark.parametrize("together", [False, True])
+def test_the_smallest_engine_ends_every_step(tmp_path: Path, needs: Needs, together: bool) -> None:
+    with closing(open_steps(tmp_path)) as db:
+        run(db, needs, together=together)
+        assert db.execute("select step, state from steps").fetchall() == [
+            (step, "succeeded") for step in range(len(needs))
+        ]
+
+
+@pytest.mark.parametrize(("together", "commits"), [(False, 1 + 7), (True, 1 + 3)])
+def test_a_fan_of_five_is_one_commit_per_transition_or_one_per_wave(
+    tmp_path: Path, together: bool, commits: int
+) -> None:
+    with closing(open_steps(tmp_path)) as db:
+        statements: list[str] = []
+        db.set_trace_callback(statements.append)
+        run(db, fan(5), together=together)
+    assert statements.count("commit") == commits
+
+
+def test_the_table_shows_each_median_as_a_share_of_its_limits() -> None:
+    def unused(folder: Path) -> float:
+        raise AssertionError(folder)
+
+    floor, ours = Workload("floor", unused), Workload("ours", unused, beside="floor")
+    table = report(
+        [Workload(COMMITS, unused), floor, ours],
+        {COMMITS: [3_000, 1_000, 2_000], "floor": [1_000], "ours": [600, 9_000, 100]},
+    )
+    assert table.splitlines()[-1].split() == ["ours", "600", "1.667", "100–9,000", "30%", "60%"]
