@@ -109,6 +109,11 @@ class Step(msgspec.Struct, frozen=True):
     """*Templates* of object URIs, `*` allowed, that exist when the step has succeeded."""
     resources: dict[str, Any] = {}
 
+    @property
+    def kind(self) -> str:
+        """`dataflow`, `dataproc`, `workflow` or `python`."""
+        return str(self.does.__struct_config__.tag)
+
 
 class Cluster(msgspec.Struct, frozen=True):
     """An ephemeral Dataproc cluster shared by steps of a run."""

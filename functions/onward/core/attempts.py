@@ -1,0 +1,289 @@
+"""The rules of one step's attempts: submit, hear of the end, try again, stop.
+
+Each rule takes the draft, the node's name, the node and the event, and is reached through the table in
+`transition`. Delays are those of the protocol; all are microseconds.
+"""
+
+from __future__ import annotations
+
+from onward.core.commands import CancelJob, ReadStatus, Submit
+from onward.core.draft import Draft
+from onward.core.events import (
+    Bell,
+    CancelNode,
+    JobState,
+    SubmitDelayed,
+    SubmitRefused,
+    Submitted,
+    Verdict,
+    Wake,
+)
+from onward.core.naming import spread
+from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Retry, Step
+from onward.core.state import (
+    Backoff,
+    Cancelled,
+    Cancelling,
+    Failed,
+    Node,
+    Running,
+    RunState,
+    Submitting,
+    Succeeded,
+)
+
+SUBMIT_WINDOW = MINUTE
+"""How long one intent may be submitted: the deadline of the submit call ends with it."""
+MARGIN = 30 * SECOND
+"""How long after its window a submit may still show up at the service."""
+SLACK = SECOND
+"""A timer may ring this much early, by another machine's clock, and still counts as due."""
+FIRST_CHECK = HOUR
+LONGEST_CHECK = DAY
+RECHECKS = (30 * SECOND, 2 * MINUTE, 10 * MINUTE)
+"""A bell rang but the job was still running: the final state may lag behind the event."""
+LOST_LIMIT = 3
+"""How often an attempt lost with its process is repeated without using up `retry`."""
+
+
+def begin(
+    draft: Draft, name: str, node: Node, attempt: int, why: str = "", *, again: bool = False, lost: int = 0
+) -> None:
+    """Record the intent to submit this attempt."""
+    phase = Submitting(draft.token, draft.now + SUBMIT_WINDOW, draft.now)
+    timeout = draft.step(name).step.timeout
+    timers = draft.set_timer(name, node, draft.now + timeout) if timeout else node.timers
+    started = draft.now if node.started is None else node.started
+    draft.move(name, node, phase, why, attempt=attempt, lost=lost, timers=timers, started=started)
+    draft.commands.append(Submit(draft.run_id, name, attempt, phase.until, again))
+
+
+def take_over(draft: Draft, name: str, node: Node, event: Wake) -> None:
+    """An intent that its owner can't carry out any more becomes ours; until then, somebody is at it."""
+    phase = node.phase
+    assert isinstance(phase, Submitting)
+    if not (event.orphaned or draft.now > phase.until):
+        draft.settled = False
+        return
+    renewed = Submitting(draft.token, draft.now + SUBMIT_WINDOW, phase.since)
+    timeout = draft.step(name).step.timeout
+    timers = draft.set_timer(name, node, phase.since + timeout) if timeout and event.orphaned else node.timers
+    draft.move(name, node, renewed, "nobody was submitting it any more", timers=timers)
+    draft.commands.append(Submit(draft.run_id, name, node.attempt, renewed.until, again=True))
+
+
+def settle(draft: Draft, name: str, node: Node, event: Submitted) -> None:
+    """The service took the job."""
+    phase = node.phase
+    assert isinstance(phase, Submitting)
+    _running(draft, name, node, phase.since, event.job)
+
+
+def _running(draft: Draft, name: str, node: Node, since: int, job: str) -> None:
+    step = draft.step(name).step
+    first = since + (step.expect_within or FIRST_CHECK)
+    timers = draft.set_timer(name, node, first) if step.expect_within else node.timers
+    draft.move(name, node, Running(job, since, _due(step, since, first)), timers=timers, job=job)
+
+
+def _due(step: Step, since: int, check: int) -> int:
+    return check if step.timeout is None else min(check, since + step.timeout)
+
+
+def refuse(draft: Draft, name: str, node: Node, event: SubmitRefused) -> None:
+    """The service would refuse another attempt just the same."""
+    draft.end(name, node, Failed(event.error), "refused")
+
+
+def delay(draft: Draft, name: str, node: Node, event: SubmitDelayed) -> None:
+    """A full quota is waiting, not failing: the attempt is not used up."""
+    _back_off(draft, name, node, node.attempt, event.wait, event.error, "no room at the service")
+
+
+def _back_off(draft: Draft, name: str, node: Node, attempt: int, wait: int, error: str, why: str) -> None:
+    until = draft.now + wait
+    timers = draft.set_timer(name, node, until)
+    draft.move(name, node, Backoff(until, attempt, error), why, timers=timers)
+
+
+def resume(draft: Draft, name: str, node: Node, event: Wake) -> None:
+    """The wait before the next attempt may be over."""
+    phase = node.phase
+    assert isinstance(phase, Backoff)
+    if _cancelling(draft):
+        draft.end(name, node, Cancelled(), "the run is being cancelled")
+    elif draft.now + SLACK >= phase.until:
+        lost = node.lost if phase.attempt == node.attempt else 0
+        begin(draft, name, node, phase.attempt, again=phase.attempt == node.attempt, lost=lost)
+    elif event.orphaned:
+        draft.set_timer(name, node, phase.until)
+
+
+def look(draft: Draft, name: str, node: Node, event: Bell) -> None:
+    """A bell is never believed: one status read says what is true."""
+    draft.commands.append(ReadStatus(draft.run_id, name, event.attempt))
+
+
+def check(draft: Draft, name: str, node: Node, event: Wake) -> None:
+    """Is it over its time limit, or was nothing heard for too long?"""
+    phase = node.phase
+    assert isinstance(phase, Running)
+    timeout = draft.step(name).step.timeout
+    if timeout is not None and draft.now + SLACK >= phase.since + timeout:
+        _stop(draft, name, node, Cancelling(draft.now, 0, True, phase.since, phase.job), "time limit")
+    elif event.orphaned or draft.now + SLACK >= phase.due:
+        if timeout is not None and event.orphaned:
+            draft.set_timer(name, node, phase.since + timeout)
+        read = ReadStatus(draft.run_id, name, node.attempt, belled=False, orphaned=event.orphaned)
+        draft.commands.append(read)
+
+
+def judge(draft: Draft, name: str, node: Node, event: Verdict) -> None:
+    """What one status read said of a job that should be running."""
+    match event.state:
+        case JobState.SUCCEEDED:
+            draft.end(name, node, Succeeded(event.output, event.output_uri), job=event.job)
+        case JobState.FAILED:
+            _attempt_failed(draft, name, node, event.error or "the job failed without a reason")
+        case JobState.CANCELLED:
+            draft.end(name, node, Failed(event.error or "its job was cancelled from outside"), "cancelled")
+        case JobState.LOST:
+            _lost(draft, name, node, event.error or "the job was lost with its process")
+        case JobState.RUNNING:
+            _still_running(draft, name, node, event)
+        case JobState.NOT_FOUND:
+            _not_found(draft, name, node, event)
+
+
+def _attempt_failed(draft: Draft, name: str, node: Node, error: str) -> None:
+    retry = draft.step(name).step.retry
+    if node.attempt >= retry.attempts:
+        draft.end(name, node, Failed(error), _of(node.attempt, retry))
+    elif _cancelling(draft):
+        draft.end(name, node, Cancelled(), error)
+    else:
+        wait = backoff(retry, node.attempt, draft.run_id, name)
+        _back_off(draft, name, node, node.attempt + 1, wait, error, _of(node.attempt, retry))
+
+
+def _of(attempt: int, retry: Retry) -> str:
+    return f"attempt {attempt} of {retry.attempts} failed"
+
+
+def backoff(retry: Retry, attempt: int, *seed: str) -> int:
+    """The wait after this attempt: doubled each time, capped, and spread by a quarter to either side."""
+    wait = min(retry.backoff * 2 ** min(attempt - 1, 40), retry.max_backoff)
+    return int(wait * (0.75 + 0.5 * spread(*seed, str(attempt))))
+
+
+def _lost(draft: Draft, name: str, node: Node, error: str) -> None:
+    if node.lost >= LOST_LIMIT:
+        _attempt_failed(draft, name, node, f"{error} ({LOST_LIMIT + 1} times)")
+    elif _cancelling(draft):
+        draft.end(name, node, Cancelled(), error)
+    else:
+        begin(draft, name, node, node.attempt, error, again=True, lost=node.lost + 1)
+
+
+def _still_running(draft: Draft, name: str, node: Node, event: Verdict) -> None:
+    phase = node.phase
+    if isinstance(phase, Submitting):
+        _running(draft, name, node, phase.since, event.job)
+        return
+    assert isinstance(phase, Running)
+    if event.orphaned:
+        return
+    step = draft.step(name).step
+    wait = min(FIRST_CHECK << min(phase.checks, 10), LONGEST_CHECK)
+    timers = node.timers
+    if event.belled and phase.checks < len(RECHECKS):
+        wait = RECHECKS[phase.checks]
+        timers = draft.set_timer(name, node, draft.now + wait)
+    due = _due(step, phase.since, draft.now + wait)
+    still = Running(phase.job, phase.since, due, phase.checks + 1)
+    draft.move(name, node, still, "still running", timers=timers)
+
+
+def _not_found(draft: Draft, name: str, node: Node, event: Verdict) -> None:
+    phase = node.phase
+    if event.orphaned or (isinstance(phase, Submitting) and draft.now > phase.until + MARGIN):
+        why = "there was no job"
+        begin(draft, name, node, node.attempt, why, again=True, lost=node.lost)
+    elif isinstance(phase, Running):
+        _lost(draft, name, node, "the service does not know the job any more")
+
+
+def cancel(draft: Draft, name: str, node: Node, event: CancelNode) -> None:
+    """The run is being cancelled: stop the job, if there is one or one is on its way."""
+    match node.phase:
+        case Submitting(until=until, since=since):
+            _stop(draft, name, node, Cancelling(until, 0, False, since), "cancel")
+        case Running(job=job, since=since):
+            _stop(draft, name, node, Cancelling(draft.now, 0, False, since, job), "cancel")
+        case Backoff():
+            draft.end(name, node, Cancelled(), "cancel")
+        case _:
+            pass
+
+
+def _stop(draft: Draft, name: str, node: Node, phase: Cancelling, why: str) -> None:
+    due = max(draft.now, phase.until) + MARGIN
+    timers = draft.set_timer(name, node, due)
+    stopping = Cancelling(phase.until, due, phase.timed_out, phase.since, phase.job)
+    draft.move(name, node, stopping, why, timers=timers)
+    draft.commands.append(CancelJob(draft.run_id, name, node.attempt))
+
+
+def check_stopped(draft: Draft, name: str, node: Node, event: Wake) -> None:
+    """Nobody said yet that the job has stopped."""
+    phase = node.phase
+    assert isinstance(phase, Cancelling)
+    if event.orphaned or draft.now + SLACK >= phase.due:
+        read = ReadStatus(draft.run_id, name, node.attempt, belled=False, orphaned=event.orphaned)
+        draft.commands.append(read)
+
+
+def judge_stopped(draft: Draft, name: str, node: Node, event: Verdict) -> None:
+    """What one status read said of a job that was told to stop."""
+    phase = node.phase
+    assert isinstance(phase, Cancelling)
+    match event.state:
+        case JobState.SUCCEEDED:
+            draft.end(name, node, Succeeded(event.output, event.output_uri), "before it could be stopped")
+        case JobState.FAILED | JobState.CANCELLED | JobState.LOST:
+            _stopped(draft, name, node)
+        case JobState.NOT_FOUND if draft.now + SLACK >= phase.until + MARGIN:
+            _stopped(draft, name, node)
+        case JobState.NOT_FOUND if event.orphaned and phase.job is not None:
+            _stopped(draft, name, node)
+        case JobState.NOT_FOUND | JobState.RUNNING:
+            _stop(draft, name, node, phase, "not stopped yet")
+
+
+def _stopped(draft: Draft, name: str, node: Node) -> None:
+    phase = node.phase
+    assert isinstance(phase, Cancelling)
+    if phase.timed_out:
+        limit = draft.step(name).step.timeout or 0
+        _attempt_failed(draft, name, node, f"stopped after its time limit of {limit / SECOND:g} s")
+    else:
+        draft.end(name, node, Cancelled(), "stopped")
+
+
+def no_job(draft: Draft, name: str, node: Node, event: SubmitRefused) -> None:
+    """The submit that was under way when the node was told to stop made no job."""
+    _stopped(draft, name, node)
+
+
+def late_job(draft: Draft, name: str, node: Node, event: Submitted) -> None:
+    """A submit came through although its node has moved on: nobody waits for that job."""
+    if isinstance(node.phase, Cancelling) and node.phase.job is None and event.attempt == node.attempt:
+        phase = node.phase
+        found = Cancelling(phase.until, phase.due, phase.timed_out, phase.since, event.job)
+        draft.move(name, node, found, "the submit came through", job=event.job)
+    if not isinstance(node.phase, Succeeded) or event.attempt != node.attempt:
+        draft.commands.append(CancelJob(draft.run_id, name, event.attempt))
+
+
+def _cancelling(draft: Draft) -> bool:
+    return draft.run is None or draft.run.state is not RunState.RUNNING

@@ -1,0 +1,109 @@
+"""Things to do that a transition decided. The engine carries them out after the commit."""
+
+from __future__ import annotations
+
+import msgspec
+
+from onward.core.events import Event
+from onward.core.state import Document, Entry, Key, NodeKey
+
+
+class Submit(msgspec.Struct, frozen=True):
+    """Submit the job of this attempt under its derived name, not after `until`."""
+
+    run: str
+    node: str
+    attempt: int
+    until: int
+    again: bool = False
+    """A job of this name may exist already: look before you leap."""
+
+
+class ReadStatus(msgspec.Struct, frozen=True):
+    """Read the job's status once; the answer is a `Verdict`."""
+
+    run: str
+    node: str
+    attempt: int
+    belled: bool = True
+    orphaned: bool = False
+
+
+class CancelJob(msgspec.Struct, frozen=True):
+    """Tell the service to stop this attempt's job, if there is one."""
+
+    run: str
+    node: str
+    attempt: int
+
+
+class CheckOutputs(msgspec.Struct, frozen=True):
+    """See whether the step's declared outputs exist; the answer is `OutputsChecked`."""
+
+    run: str
+    node: str
+
+
+class Find(msgspec.Struct, frozen=True):
+    """Query the run's nodes for a sweep; the answer is `Found`."""
+
+    run: str
+    purpose: str
+    n: int
+
+
+class SetTimer(msgspec.Struct, frozen=True):
+    """Deliver `event` once, at or soon after `at` (microseconds). `name` is never used for another timer."""
+
+    name: str
+    at: int
+    event: Event
+
+
+class SpillHistory(msgspec.Struct, frozen=True):
+    """Write a node's older history entries to an object, before the commit drops them."""
+
+    run: str
+    node: str
+    first: int
+    entries: tuple[Entry, ...]
+
+
+Command = Submit | ReadStatus | CancelJob | CheckOutputs | Find | SetTimer
+Preparation = SetTimer | SpillHistory
+
+
+class Put(msgspec.Struct, frozen=True):
+    """Create the document, or replace it at the version that was read."""
+
+    key: Key
+    doc: Document
+
+
+class Join(msgspec.Struct, frozen=True):
+    """Add members to a gather's `arrived`, creating the document if need be. Needs no version."""
+
+    key: NodeKey
+    members: tuple[str, ...]
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """Remove the document."""
+
+    key: Key
+
+
+Change = Put | Join | Delete
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a transition decided: nothing at all, for an event that is late, repeated or refused."""
+
+    changes: tuple[Change, ...] = ()
+    commands: tuple[Command, ...] = ()
+    events: tuple[Event, ...] = ()
+    """For other nodes: followed at once or published."""
+    prepare: tuple[Preparation, ...] = ()
+    """To carry out before the commit."""
+    settled: bool = True
+    """False: somebody else is in the middle of it; deliver the event again later."""

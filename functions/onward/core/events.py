@@ -1,0 +1,159 @@
+"""Facts that arrived. Each names its run; the transition decides what follows.
+
+`Verdict` is what one status read said. Everything else is only a reason to look.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class StartRun(msgspec.Struct, frozen=True, tag_field="event", tag="start_run"):
+    """A trigger fired. The run id comes from the trigger's facts alone, so a repeat names the same run."""
+
+    run: str
+    pipeline: str
+    plan: str
+    params: dict[str, Any] = {}
+    trigger: dict[str, Any] = {}
+
+
+class CancelRun(msgspec.Struct, frozen=True, tag_field="event", tag="cancel_run"):
+    """Somebody wants the run to stop."""
+
+    run: str
+
+
+class Sweep(msgspec.Struct, frozen=True, tag_field="event", tag="sweep"):
+    """Time to reach the nodes of a run: `watch` looks at what is overdue, `cancel` stops what is active."""
+
+    run: str
+    purpose: str
+    n: int = 0
+    """Counts the timers of this purpose."""
+
+
+class Found(msgspec.Struct, frozen=True, tag_field="event", tag="found"):
+    """What a sweep's query found: node ids, at most a transition's width of them, the most overdue first."""
+
+    run: str
+    purpose: str
+    n: int
+    nodes: tuple[str, ...]
+    next_due: int | None = None
+
+
+class Wake(msgspec.Struct, frozen=True, tag_field="event", tag="wake"):
+    """Look at this node and do what is due: start it, submit again, check on it, go on to the next."""
+
+    run: str
+    node: str
+    echo: bool = False
+    """Sent by a repeated event: a node that has ended does not pass it on again."""
+    orphaned: bool = False
+    """The process that owned the node's job is known to be gone."""
+
+
+class Arrive(msgspec.Struct, frozen=True, tag_field="event", tag="arrive"):
+    """A child of this gather has ended (sent where the child's own commit could not reach so far)."""
+
+    run: str
+    node: str
+    child: str
+
+
+class CancelNode(msgspec.Struct, frozen=True, tag_field="event", tag="cancel_node"):
+    """Stop this node, because its run is being cancelled."""
+
+    run: str
+    node: str
+
+
+class Submitted(msgspec.Struct, frozen=True, tag_field="event", tag="submitted"):
+    """The service took the job."""
+
+    run: str
+    node: str
+    attempt: int
+    job: str
+
+
+class SubmitRefused(msgspec.Struct, frozen=True, tag_field="event", tag="submit_refused"):
+    """The service will never take this job."""
+
+    run: str
+    node: str
+    attempt: int
+    error: str
+
+
+class SubmitDelayed(msgspec.Struct, frozen=True, tag_field="event", tag="submit_delayed"):
+    """The service has no room now; try again after `wait` microseconds."""
+
+    run: str
+    node: str
+    attempt: int
+    error: str
+    wait: int
+
+
+class OutputsChecked(msgspec.Struct, frozen=True, tag_field="event", tag="outputs_checked"):
+    """Whether the outputs that an earlier try left behind are still there."""
+
+    run: str
+    node: str
+    present: bool
+
+
+class Bell(msgspec.Struct, frozen=True, tag_field="event", tag="bell"):
+    """The job of this attempt may have ended."""
+
+    run: str
+    node: str
+    attempt: int
+
+
+class JobState(StrEnum):
+    """What a status read can say of a job."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """It died with the process that ran it, without a result."""
+    NOT_FOUND = "not_found"
+
+
+class Verdict(msgspec.Struct, frozen=True, tag_field="event", tag="verdict"):
+    """What one status read said."""
+
+    run: str
+    node: str
+    attempt: int
+    state: JobState
+    job: str = ""
+    output: Any = None
+    output_uri: str | None = None
+    error: str = ""
+    belled: bool = True
+    """The read followed a bell, not a due check."""
+    orphaned: bool = False
+
+
+RunEvent = StartRun | CancelRun | Sweep | Found
+NodeEvent = (
+    Wake
+    | Arrive
+    | CancelNode
+    | Submitted
+    | SubmitRefused
+    | SubmitDelayed
+    | OutputsChecked
+    | Bell
+    | Verdict
+)
+Event = RunEvent | NodeEvent

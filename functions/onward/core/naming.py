@@ -1,0 +1,87 @@
+"""Names are derived, never drawn: run ids, job names and timers, and back.
+
+A run id is 20 letters and digits (100 bits) of a hash over its trigger's facts; the n-th try of a run is
+`<id>~n`. A job name is `<step>-<run id>-<try>-<node number>-<attempt>`: at most 63 characters of [a-z0-9-],
+which every service accepts (the narrowest are Dataproc batches, 4 to 63 characters, and Dataflow jobs),
+readable at its front, and enough to find the node again when nothing else is known of the job.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import msgspec
+
+RUN_ID_LENGTH = 20
+_JOB = re.compile(
+    r"(?P<step>[a-z][a-z0-9-]*)-(?P<run>[a-z2-7]{20})-(?P<try>\d{1,4})-(?P<number>\d{1,5})-(?P<attempt>\d{1,4})"
+)
+_STEP_PREFIX = 24
+
+
+def run_id(pipeline: str, *facts: str) -> str:
+    """The run of `pipeline` that these facts start: (`object`, bucket, name, generation), and the like."""
+    return _hash(pipeline, *facts)[:RUN_ID_LENGTH]
+
+
+def try_number(run: str) -> int:
+    """1 for a run, n for its n-th try."""
+    return int(run.partition("~")[2] or 1)
+
+
+def next_try(run: str) -> str:
+    """The id of the run that tries this one again."""
+    return f"{run.partition('~')[0]}~{try_number(run) + 1}"
+
+
+def predecessor(run: str) -> str | None:
+    """The run that this one tries again, or None."""
+    base, number = run.partition("~")[0], try_number(run)
+    if number < 2:
+        return None
+    return base if number == 2 else f"{base}~{number - 1}"
+
+
+class JobName(msgspec.Struct, frozen=True):
+    """What a job's name says: whose it is."""
+
+    run: str
+    number: int
+    attempt: int
+
+
+def job_name(step: str, run: str, number: int, attempt: int) -> str:
+    """The name of the job of one attempt of the step with this number in its plan."""
+    slug = step.replace("_", "-")[:_STEP_PREFIX].rstrip("-")
+    return f"{slug}-{run.partition('~')[0]}-{try_number(run)}-{number}-{attempt}"
+
+
+def parse_job_name(name: str) -> JobName | None:
+    """Whose job this is, or None: not one of ours."""
+    found = _JOB.fullmatch(name)
+    if found is None:
+        return None
+    tries = int(found["try"])
+    run = found["run"] if tries == 1 else f"{found['run']}~{tries}"
+    return JobName(run, int(found["number"]), int(found["attempt"]))
+
+
+def timer_name(run: str, node: str, purpose: str, n: int) -> str:
+    """A name that no other timer has: task queues refuse a used one for hours to days."""
+    return _hash(run, node, purpose, str(n))[:32]
+
+
+def spread(*parts: str) -> float:
+    """A number in [0, 1) that looks drawn but is the same every time: jitter without randomness."""
+    return int.from_bytes(_digest(*parts)[:6], "big") / 2**48
+
+
+def _hash(*parts: str) -> str:
+    return base64.b32encode(_digest(*parts)).decode().lower().rstrip("=")
+
+
+def _digest(*parts: str) -> bytes:
+    # JSON keeps ("a", "bc") and ("ab", "c") apart, whatever characters the parts hold.
+    return hashlib.sha256(msgspec.json.encode(parts)).digest()

@@ -1,0 +1,173 @@
+"""Pipeline → Plan: the graph that runs follow, with bounded degree, named by its content.
+
+Every node waits for exactly one other (`after`) and has at most `WIDTH` successors (`next`):
+
+    a step with several needs          waits for a gather of them; steps with equal needs share one gather
+    a gather of more than WIDTH        becomes a tree of gathers
+    more than WIDTH successors         become a tree of scatters
+    the run's end                      waits for the gather of all steps that nothing else waits for
+
+So 300 steps that each need the same 300 are 600 edges and a few helpers, not 90,000 edges, and no transition
+or document grows with the size of the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from onward.core.pipeline import Pipeline, Step
+
+WIDTH = 32
+END = "~end"
+
+
+class StepNode(msgspec.Struct, frozen=True, tag="step"):
+    """Runs one step. `number` is its place in the file, used in job names."""
+
+    step: Step
+    number: int
+    after: str | None
+    next: tuple[str, ...] = ()
+
+
+class Gather(msgspec.Struct, frozen=True, tag="gather"):
+    """Is done when all of its children (`of`) are."""
+
+    of: tuple[str, ...]
+    next: tuple[str, ...] = ()
+
+
+class Scatter(msgspec.Struct, frozen=True, tag="scatter"):
+    """Passes the end of `after` on to more successors than one transition may touch. Has no state."""
+
+    after: str | None
+    next: tuple[str, ...] = ()
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """The run ends when `after` has."""
+
+    after: str
+
+
+PlanNode = StepNode | Gather | Scatter | End
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a run follows from its first event to its last, whatever is deployed meanwhile."""
+
+    pipeline: Pipeline
+    nodes: dict[str, PlanNode]
+    roots: tuple[str, ...]
+    env: dict[str, str] = {}
+    files: dict[str, str] = {}
+    """Name → content hash of each file of the pipeline's folder."""
+    name: str = ""
+    """128 bits of the hash of all the rest, in hex."""
+
+    def encode(self) -> bytes:
+        """As JSON: equal plans are equal bytes."""
+        return msgspec.json.encode(replace(self, name=""), order="deterministic")
+
+    def step_nodes(self) -> Iterable[tuple[str, StepNode]]:
+        """The nodes that run steps, in the order of the file."""
+        return ((step.name, node) for step in self.pipeline.steps if (node := self.step_node(step.name)))
+
+    def step_node(self, name: str) -> StepNode:
+        """The node that runs this step; KeyError if there is none."""
+        node = self.nodes[name]
+        if not isinstance(node, StepNode):
+            raise KeyError(name)
+        return node
+
+
+def decode_plan(encoded: bytes) -> Plan:
+    """The plan that `Plan.encode` wrote, with its name."""
+    return _named(msgspec.json.decode(encoded, type=Plan))
+
+
+def _named(plan: Plan) -> Plan:
+    return replace(plan, name=hashlib.sha256(plan.encode()).hexdigest()[:32])
+
+
+def compile_plan(
+    pipeline: Pipeline, env: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
+) -> Plan:
+    """The plan of a pipeline that the loader has checked: no cycle, every need known."""
+    return _named(_Compiler(pipeline).compile(dict(env or {}), dict(files or {})))
+
+
+class _Compiler:
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.order = {step.name: number for number, step in enumerate(pipeline.steps)}
+        self.gathers: dict[tuple[str, ...], str] = {}
+        self.children: dict[str, tuple[str, ...]] = {}
+        self.consumers: dict[str | None, list[str]] = {}
+        self.scatters: dict[str, Scatter] = {}
+        self.helpers = 0
+
+    def compile(self, env: dict[str, str], files: dict[str, str]) -> Plan:
+        steps = self.pipeline.steps
+        after = {step.name: self.source(step.needs) for step in steps}
+        for step in steps:
+            self.consumers.setdefault(after[step.name], []).append(step.name)
+        needed = {need for step in steps for need in step.needs}
+        last = self.source([step.name for step in steps if step.name not in needed])
+        assert last is not None, "the loader refuses a pipeline without steps"
+        self.consumers.setdefault(last, []).append(END)
+
+        nodes: dict[str, PlanNode] = {}
+        for step in steps:
+            nodes[step.name] = StepNode(
+                step, self.order[step.name], after[step.name], self.successors(step.name)
+            )
+        for name, of in self.children.items():
+            nodes[name] = Gather(of, self.successors(name))
+        roots = self.successors(None)
+        nodes |= self.scatters
+        nodes[END] = End(last)
+        return Plan(self.pipeline, nodes, roots, env, files)
+
+    def source(self, needs: Iterable[str]) -> str | None:
+        """The one node whose end means that all of `needs` have ended."""
+        children = tuple(sorted(set(needs), key=self.order.__getitem__))
+        if len(children) < 2:
+            return children[0] if children else None
+        if children not in self.gathers:
+            self.gathers[children] = self.gather(children)
+        return self.gathers[children]
+
+    def gather(self, children: tuple[str, ...]) -> str:
+        while len(children) > WIDTH:
+            children = tuple(self.gather(part) for part in _even_parts(children))
+        name = self.helper("gather")
+        self.children[name] = children
+        for child in children:
+            self.consumers.setdefault(child, []).append(name)
+        return name
+
+    def successors(self, name: str | None) -> tuple[str, ...]:
+        following = tuple(self.consumers.get(name, ()))
+        while len(following) > WIDTH:
+            parts = []
+            for part in _even_parts(following):
+                scatter = self.helper("scatter")
+                self.scatters[scatter] = Scatter(name, part)
+                parts.append(scatter)
+            following = tuple(parts)
+        return following
+
+    def helper(self, kind: str) -> str:
+        self.helpers += 1
+        return f"~{kind}{self.helpers}"
+
+
+def _even_parts(names: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    """At most WIDTH names each, as evenly filled as can be, in order."""
+    count = -(-len(names) // WIDTH)
+    return (names[len(names) * i // count : len(names) * (i + 1) // count] for i in range(count))

@@ -1,0 +1,118 @@
+"""The rules of a run as a whole: its start, its cancel, its sweeps, its end.
+
+A sweep reaches the nodes of a run in one way, whatever it is for: find a transition's width of them, act on
+each, and go on while there are more. `watch` is the net under every run: one timer at a time, set before the
+run exists, looks at what is overdue. After the run's end the same timer waits for the horizon and then
+removes the run's documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from onward.core.attempts import MARGIN, SUBMIT_WINDOW
+from onward.core.commands import Delete, Find, Put, SetTimer
+from onward.core.draft import Draft
+from onward.core.events import CancelNode, CancelRun, Found, StartRun, Sweep, Wake
+from onward.core.naming import timer_name
+from onward.core.pipeline import DAY, HOUR, MINUTE
+from onward.core.plan import WIDTH
+from onward.core.state import NodeKey, Run, RunKey, RunState
+
+HORIZON = 35 * DAY
+"""How long an ended run is kept: longer than any event about it can be delivered again."""
+LONGEST_TIMER = 29 * DAY
+"""Task queues take a timer at most 30 days ahead; longer waits go in hops."""
+WATCH = HOUR
+SHORTEST_WATCH = MINUTE
+
+
+def start(draft: Draft, event: StartRun) -> None:
+    """Create the run, with its net set first. A repeated start only goes on where the first one stopped."""
+    if draft.run is not None:
+        return
+    draft.prepare.append(_timer(Sweep(event.run, "watch", 1), draft.now + WATCH))
+    run = Run(event.pipeline, event.plan, RunState.RUNNING, draft.now, event.params, event.trigger)
+    _put(draft, run)
+
+
+def cancel(draft: Draft, event: CancelRun) -> None:
+    """Nothing new starts from here on; what is active is swept."""
+    if draft.run is None or draft.run.state.ended:
+        return
+    if draft.run.state is RunState.RUNNING:
+        _put(draft, replace(draft.run, state=RunState.CANCELLING))
+    draft.events.append(Sweep(event.run, "cancel"))
+
+
+def sweep(draft: Draft, event: Sweep) -> None:
+    """Look for the nodes that this sweep is about."""
+    run = draft.run
+    if run is None:
+        return
+    if not run.state.ended:
+        draft.commands.append(Find(event.run, event.purpose, event.n))
+    elif event.purpose == "watch":
+        expires = (run.ended or draft.now) + HORIZON
+        if draft.now < expires:
+            at = min(expires, draft.now + LONGEST_TIMER)
+            draft.commands.append(_timer(Sweep(event.run, "watch", event.n + 1), at))
+        else:
+            draft.commands.append(Find(event.run, "expire", event.n))
+
+
+def found(draft: Draft, event: Found) -> None:
+    """Act on each node; ring again while there are more."""
+    run = draft.run
+    if run is None:
+        return
+    more = len(event.nodes) >= WIDTH
+    match event.purpose:
+        case "watch" if not run.state.ended:
+            draft.events += (Wake(event.run, name) for name in event.nodes)
+            at = draft.now + SHORTEST_WATCH
+            if not more:
+                next_due = event.next_due or draft.now + WATCH
+                at = min(max(next_due, at), draft.now + WATCH)
+            draft.commands.append(_timer(Sweep(event.run, "watch", event.n + 1), at))
+        case "cancel" if not run.state.ended:
+            draft.events += (CancelNode(event.run, name) for name in event.nodes)
+            if more:
+                draft.events.append(Sweep(event.run, "cancel", event.n))
+            else:
+                at = draft.now + SUBMIT_WINDOW + MARGIN
+                draft.commands.append(_timer(Sweep(event.run, "cancel", event.n + 1), at))
+        case "expire" if run.state.ended:
+            for name in event.nodes:
+                key = NodeKey(event.run, name)
+                draft.changes[key] = Delete(key)
+            if more:
+                draft.events.append(Sweep(event.run, "watch", event.n))
+            else:
+                draft.changes[RunKey(event.run)] = Delete(RunKey(event.run))
+
+
+def end(draft: Draft, run: Run, state: RunState, error: str | None) -> None:
+    """The run has ended."""
+    _put(draft, replace(run, state=state, ended=draft.now, error=error))
+
+
+def _put(draft: Draft, run: Run) -> None:
+    key = RunKey(draft.run_id)
+    draft.changes[key] = Put(key, run)
+    draft.run = run
+
+
+def _timer(event: Sweep, at: int) -> SetTimer:
+    return SetTimer(timer_name(event.run, "", event.purpose, event.n), at, event)
+
+
+RULES: dict[type, Callable[[Draft, Any], None]] = {
+    StartRun: start,
+    CancelRun: cancel,
+    Sweep: sweep,
+    Found: found,
+}

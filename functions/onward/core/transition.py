@@ -1,0 +1,335 @@
+"""What happens next: the only place where progress is decided.
+
+`transition(plan, docs, event, context)` looks at the documents that `scope` named and returns a `Decision`:
+the changes to commit in one go, and what to do afterwards. It does no I/O and reads no clock; the same
+arguments give the same decision. A pair of state and event that is not in the tables below changes nothing:
+it is late, repeated, or not true any more.
+
+The life of a step's node:
+
+    waiting ──what it needs succeeded──▶ submitting ──▶ running ──▶ succeeded
+       │                                     ▲             │  ╲
+       │                                     └── retrying ◀┘   ╲──▶ failed
+       │
+       ├──what it needs did not──▶ upstream_failed
+       └──the run is cancelled───▶ cancelled           submitting, running ──▶ cancelling ──▶ …
+
+Three rules carry the rest:
+
+- A repeated event finishes what a crash left: a node that has ended passes its end on again when it is told
+  again (its copies are marked as echoes, which go no further), and an intent that nobody owns any more is
+  submitted again.
+- A decision rests only on documents it writes, or on ended ones, which never change. The one exception is the
+  run's own state: nobody would write it and everybody would fence it. A cancel that slips by is caught by the
+  last pass of the sweep.
+- A node's end and the start of its only successor are one commit. Anything further is told by event.
+
+The rules of an attempt are in `attempts`, those of a run in `runs`; this module holds the tables, and the
+rules of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from onward.core import attempts, runs
+from onward.core.commands import CheckOutputs, Decision, Join
+from onward.core.draft import Context, Draft
+from onward.core.events import (
+    Arrive,
+    Bell,
+    CancelNode,
+    CancelRun,
+    Event,
+    Found,
+    OutputsChecked,
+    StartRun,
+    SubmitDelayed,
+    SubmitRefused,
+    Submitted,
+    Sweep,
+    Verdict,
+    Wake,
+)
+from onward.core.naming import predecessor
+from onward.core.plan import End, Gather, Plan, Scatter, StepNode
+from onward.core.state import (
+    Backoff,
+    Cancelled,
+    Cancelling,
+    Document,
+    Failed,
+    Key,
+    Node,
+    NodeKey,
+    Run,
+    RunKey,
+    Running,
+    RunState,
+    Submitting,
+    Succeeded,
+    UpstreamFailed,
+    Waiting,
+)
+
+Rule = Callable[[Draft, str, Node, Any], None]
+
+
+def transition(
+    plan: Plan, docs: Mapping[Key, Document | None], event: Event, context: Context
+) -> Decision:
+    """Decide what follows from `event`, given the documents of its scope (None: it doesn't exist)."""
+    run = docs.get(RunKey(event.run))
+    draft = Draft(plan, docs, event, run if isinstance(run, Run) else None, context)
+    match event:
+        case StartRun() | CancelRun() | Sweep() | Found():
+            runs.RULES[type(event)](draft, event)
+            if isinstance(event, StartRun):
+                go_on(draft, plan.roots, echo=run is not None)
+        case _:
+            # A submit may come through after everything is over: that job must not go on unseen.
+            if draft.run is not None and (not draft.run.state.ended or isinstance(event, Submitted)):
+                decide_node(draft, event)
+    while draft.ended:
+        name = draft.ended.pop()
+        tell_gathers(draft, name)
+        go_on(draft, plan.nodes[name].next, echo=False)  # type: ignore[union-attr]
+    return draft.decision()
+
+
+def decide_node(draft: Draft, event: Any) -> None:
+    """Apply the rule for this kind of node, its phase and the event, if there is one."""
+    name: str = event.node
+    match draft.plan.nodes.get(name):
+        case StepNode():
+            node = draft.node(name)
+            attempt = getattr(event, "attempt", node.attempt)
+            if attempt == node.attempt:
+                rule = STEP_RULES.get((type(node.phase), type(event)))
+            else:
+                rule = attempts.late_job if isinstance(event, Submitted) else None
+            if rule is not None:
+                rule(draft, name, node, event)
+        case Gather() as gather:
+            if isinstance(event, Arrive):
+                arrive(draft, name, event.child)
+            elif isinstance(event, Wake):
+                join(draft, name, gather, event)
+        case Scatter(next=following, after=after):
+            if isinstance(event, Wake):
+                scatter(draft, following, after, event)
+        case End():
+            if isinstance(event, Wake):
+                end_run(draft)
+        case None:
+            pass
+
+
+def ready(draft: Draft, name: str, node: Node, event: object) -> None:
+    """Start the step if what it waits for has ended well, and pass over it if not."""
+    step = draft.step(name)
+    source = draft.node(step.after) if step.after is not None else None
+    if source is not None and not source.phase.ended:
+        return
+    if draft.run is None or draft.run.state is not RunState.RUNNING:
+        draft.end(name, node, Cancelled(), "the run is being cancelled")
+        return
+    if source is not None and not isinstance(source.phase, Succeeded):
+        cause = _cause(step.after or "", source)
+        draft.end(name, node, UpstreamFailed(cause), f"{cause} did not succeed")
+        return
+    earlier = _earlier_try(draft, name)
+    if earlier is None:
+        attempts.begin(draft, name, node, 1)
+    elif step.step.outputs:
+        draft.commands.append(CheckOutputs(draft.run_id, name))
+    else:
+        draft.end(name, node, earlier, "adopted from the try before")
+
+
+def outputs_checked(draft: Draft, name: str, node: Node, event: OutputsChecked) -> None:
+    """Adopt what an earlier try left behind if it is still there; else do it again."""
+    earlier = _earlier_try(draft, name)
+    if earlier is not None and event.present:
+        draft.end(name, node, earlier, "adopted from the try before, its outputs are there")
+    else:
+        attempts.begin(draft, name, node, 1, "the outputs of the try before are gone")
+
+
+def _earlier_try(draft: Draft, name: str) -> Succeeded | None:
+    """What the run before this one achieved for this node, as this node's own end."""
+    before = predecessor(draft.run_id)
+    if before is None:
+        return None
+    phase = draft.node(name, run=before).phase
+    if not isinstance(phase, Succeeded):
+        return None
+    return Succeeded(phase.output, phase.output_uri, phase.adopted or before)
+
+
+def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
+    """The node has ended, and is told again: whoever told it first may have died before passing it on."""
+    if not (isinstance(event, Wake) and event.echo):
+        go_on(draft, draft.step(name).next, echo=True)
+
+
+def tell_gathers(draft: Draft, name: str) -> None:
+    """Put this node's end into the gathers that wait for it, in the same commit."""
+    node = draft.node(name)
+    mark = name if isinstance(node.phase, Succeeded) else f"{name}!{_cause(name, node)}"
+    for following in draft.plan.nodes[name].next:  # type: ignore[union-attr]
+        if isinstance(draft.plan.nodes[following], Gather):
+            key = NodeKey(draft.run_id, following)
+            draft.changes[key] = Join(key, (mark,))
+
+
+def go_on(draft: Draft, following: tuple[str, ...], *, echo: bool) -> None:
+    """Start the only successor in this very decision where its document was read; wake all others."""
+    for name in following:
+        if len(following) == 1 and isinstance(draft.plan.nodes[name], End) and draft.run is not None:
+            end_run(draft)
+        elif len(following) == 1 and draft.knows(name):
+            node = draft.node(name)
+            wake = Wake(draft.run_id, name, echo)
+            rule = STEP_RULES.get((type(node.phase), Wake))
+            if rule is not None and rule is not repeat:
+                rule(draft, name, node, wake)
+        else:
+            draft.events.append(Wake(draft.run_id, name, echo))
+
+
+def arrive(draft: Draft, name: str, child: str) -> None:
+    """A child too far away to join in its own commit has ended: join for it, then look."""
+    node = draft.node(child)
+    if node.phase.ended:
+        key = NodeKey(draft.run_id, name)
+        mark = child if isinstance(node.phase, Succeeded) else f"{child}!{_cause(child, node)}"
+        draft.changes[key] = Join(key, (mark,))
+        draft.events.append(Wake(draft.run_id, name))
+
+
+def join(draft: Draft, name: str, gather: Gather, event: Wake) -> None:
+    """The gather is done when every child is in its set."""
+    node = draft.node(name)
+    if node.phase.ended:
+        if not event.echo:
+            go_on(draft, gather.next, echo=True)
+        return
+    arrived = dict(mark.partition("!")[::2] for mark in node.arrived)
+    if len(arrived) < len(gather.of):
+        return
+    causes = [arrived[child] for child in gather.of if arrived[child]]
+    draft.end(name, node, UpstreamFailed(causes[0]) if causes else Succeeded())
+
+
+def scatter(draft: Draft, following: tuple[str, ...], after: str | None, event: Wake) -> None:
+    """Pass the wake on; gathers are told who has ended."""
+    for name in following:
+        if isinstance(draft.plan.nodes[name], Gather) and after is not None:
+            draft.events.append(Arrive(draft.run_id, name, after))
+        else:
+            draft.events.append(Wake(draft.run_id, name, event.echo))
+
+
+def end_run(draft: Draft) -> None:
+    """The run ends with the last of its nodes."""
+    end = draft.plan.nodes["~end"]
+    assert isinstance(end, End)
+    last = draft.node(end.after)
+    if draft.run is None or draft.run.state.ended or not last.phase.ended:
+        return
+    if isinstance(last.phase, Succeeded):
+        runs.end(draft, draft.run, RunState.SUCCEEDED, None)
+    elif draft.run.state is RunState.CANCELLING:
+        runs.end(draft, draft.run, RunState.CANCELLED, None)
+    else:
+        cause = _cause(end.after, last)
+        runs.end(draft, draft.run, RunState.FAILED, f"step {cause} did not succeed")
+
+
+def _cause(name: str, node: Node) -> str:
+    return node.phase.cause if isinstance(node.phase, UpstreamFailed) else name
+
+
+STEP_RULES: dict[tuple[type, type], Rule] = {
+    (Waiting, Wake): ready,
+    (Waiting, OutputsChecked): outputs_checked,
+    (Submitting, Wake): attempts.take_over,
+    (Submitting, Submitted): attempts.settle,
+    (Submitting, SubmitRefused): attempts.refuse,
+    (Submitting, SubmitDelayed): attempts.delay,
+    (Submitting, Bell): attempts.look,
+    (Submitting, Verdict): attempts.judge,
+    (Submitting, CancelNode): attempts.cancel,
+    (Running, Wake): attempts.check,
+    (Running, Bell): attempts.look,
+    (Running, Verdict): attempts.judge,
+    (Running, CancelNode): attempts.cancel,
+    (Backoff, Wake): attempts.resume,
+    (Backoff, Submitted): attempts.late_job,
+    (Backoff, CancelNode): attempts.cancel,
+    (Cancelling, Wake): attempts.check_stopped,
+    (Cancelling, Submitted): attempts.late_job,
+    (Cancelling, SubmitRefused): attempts.no_job,
+    (Cancelling, Bell): attempts.look,
+    (Cancelling, Verdict): attempts.judge_stopped,
+    **{
+        (ended, event): rule
+        for ended in (Succeeded, Failed, UpstreamFailed, Cancelled)
+        for event, rule in (
+            (Wake, repeat),
+            (Bell, repeat),
+            (Verdict, repeat),
+            (Submitted, attempts.late_job),
+            (SubmitRefused, repeat),
+        )
+    },
+}
+
+
+def scope(plan: Plan, event: Event) -> tuple[Key, ...]:
+    """The documents that deciding this event may read: a handful, whatever the size of the run."""
+    run = event.run
+    keys: list[Key] = [RunKey(run)]
+    match event:
+        case StartRun():
+            _add_startable(keys, plan, run, plan.roots)
+        case Arrive(node=name, child=child):
+            keys += (NodeKey(run, name), NodeKey(run, child))
+        case Submitted(node=name) | SubmitDelayed(node=name) | Bell(node=name):
+            keys.append(NodeKey(run, name))
+        case Wake(node=name) | OutputsChecked(node=name) | Verdict(node=name):
+            _add_around(keys, plan, run, name)
+        case CancelNode(node=name) | SubmitRefused(node=name):
+            _add_around(keys, plan, run, name)
+        case Found(nodes=names, purpose="expire"):
+            keys += (NodeKey(run, name) for name in names)
+        case CancelRun() | Sweep() | Found():
+            pass
+    return tuple(keys)
+
+
+def _add_around(keys: list[Key], plan: Plan, run: str, name: str) -> None:
+    """The node, the one it waits for, and the one that it may start."""
+    match plan.nodes.get(name):
+        case StepNode(after=after, next=following):
+            _add_startable(keys, plan, run, (name,))
+            if after is not None:
+                keys.append(NodeKey(run, after))
+            _add_startable(keys, plan, run, following)
+        case Gather(next=following):
+            keys.append(NodeKey(run, name))
+            _add_startable(keys, plan, run, following)
+        case End(after=after):
+            keys.append(NodeKey(run, after))
+        case Scatter() | None:
+            pass
+
+
+def _add_startable(keys: list[Key], plan: Plan, run: str, names: tuple[str, ...]) -> None:
+    if len(names) == 1 and isinstance(plan.nodes[names[0]], StepNode):
+        keys.append(NodeKey(run, names[0]))
+        before = predecessor(run) if "~" in run else None
+        if before is not None:
+            keys.append(NodeKey(before, names[0]))

@@ -1,0 +1,252 @@
+"""An event arrives → what happens next: load, decide, commit, carry out.
+
+    turn(events)   read the few documents that each event may touch · decide · commit all of it in one go ·
+                   carry out the commands · return what carrying out reported: a settle, a verdict
+    handle(event)  turns until nothing is left to report; then the event may be acknowledged
+
+Events that wait together are decided and committed together. Events for other nodes are followed within the
+same turn as far as `follow` allows, and published beyond that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from onward.core.commands import (
+    CancelJob,
+    CheckOutputs,
+    Command,
+    Find,
+    Preparation,
+    ReadStatus,
+    SetTimer,
+    SpillHistory,
+    Submit,
+)
+from onward.core.draft import Context
+from onward.core.errors import Conflict, Temporary, Unavailable, UserError
+from onward.core.events import (
+    Bell,
+    Event,
+    Found,
+    OutputsChecked,
+    StartRun,
+    SubmitDelayed,
+    Submitted,
+    SubmitRefused,
+)
+from onward.core.pipeline import SECOND
+from onward.core.plan import WIDTH, Plan
+from onward.core.state import Node, NodeKey
+from onward.core.transition import scope, transition
+from onward.jobs import Jobs
+from onward.overlay import Overlay
+from onward.plans import Plans
+from onward.ports import Accepted, Bus, Busy, Clock, Declined, Objects, Service, Services, Store, Timers
+
+COMMIT_TRIES = 6
+AFTER_TROUBLE = 10 * SECOND
+"""How long to wait after a submit of which nobody knows whether it came through."""
+
+
+class Turn(NamedTuple):
+    """What came of a turn: events to decide next, and why the events should be delivered again, if so."""
+
+    reports: Sequence[Event]
+    unfinished: Temporary | None = None
+
+
+class Engine:
+    """The one flow, for the cloud and the laptop alike. Holds no state of its own but caches."""
+
+    def __init__(
+        self,
+        store: Store,
+        services: Services,
+        timers: Timers,
+        bus: Bus,
+        objects: Objects,
+        clock: Clock,
+        new_token: Callable[[], str],
+        follow: int = WIDTH,
+    ) -> None:
+        self.store = store
+        self.services = services
+        self.timers = timers
+        self.bus = bus
+        self.objects = objects
+        self.clock = clock
+        self.new_token = new_token
+        self.follow = follow
+        self.plans = Plans(store)
+        self.jobs = Jobs(store, objects)
+
+    def handle(self, event: Event) -> None:
+        """Deal with one event to the end. Raises `Temporary` when it should be delivered again."""
+        waiting: Sequence[Event] = [event]
+        unfinished: Temporary | None = None
+        while waiting:
+            turn = self.turn(waiting)
+            waiting, unfinished = turn.reports, unfinished or turn.unfinished
+        if unfinished is not None:
+            raise unfinished
+
+    def turn(self, events: Sequence[Event]) -> Turn:
+        """Decide and commit these events together, then carry out what follows."""
+        for remaining in reversed(range(COMMIT_TRIES)):
+            work = _Work(self, events)
+            self._prepare(work.prepare)
+            try:
+                self.store.commit(work.overlay.writes())
+            except Conflict:
+                if remaining == 0:
+                    raise
+            else:
+                break
+        if work.beyond:
+            self.bus.publish(work.beyond)
+        turn = self._carry_out(work.commands)
+        if not work.settled and turn.unfinished is None:
+            return Turn(turn.reports, Unavailable("another invocation is in the middle of this"))
+        return turn
+
+    def _prepare(self, preparations: Sequence[Preparation]) -> None:
+        timers = [step for step in preparations if isinstance(step, SetTimer)]
+        if timers:
+            self.timers.set(timers)
+        for step in preparations:
+            if isinstance(step, SpillHistory):
+                body = msgspec.json.encode(step.entries)
+                self.objects.put(f"history/{step.run}/{step.node}/{step.first}.json", body)
+
+    def _carry_out(self, commands: Sequence[Command]) -> Turn:
+        """Each command on its own: one that fails keeps none of the others from being carried out."""
+        timers = [command for command in commands if isinstance(command, SetTimer)]
+        if timers:
+            self.timers.set(timers)
+        reports: list[Event] = []
+        unfinished: Temporary | None = None
+        for command in commands:
+            try:
+                reports += self._carry_out_one(command)
+            except Temporary as error:
+                unfinished = unfinished or error
+        return Turn(reports, unfinished)
+
+    def _carry_out_one(self, command: Command) -> Sequence[Event]:
+        match command:
+            case Submit():
+                return self._submit(command)
+            case ReadStatus():
+                return (self._read_status(command),)
+            case CancelJob(run=run, node=node, attempt=attempt):
+                plan = self._plan(run)
+                ref = self.jobs.ref(plan, run, node, attempt, self._job(run, node))
+                self._service(plan, node).cancel(ref)
+                return ()
+            case CheckOutputs(run=run, node=node):
+                missing = self.jobs.missing_outputs(self._plan(run), run, node, 1)
+                return (OutputsChecked(run, node, not missing),)
+            case Find():
+                return (self._find(command),)
+            case SetTimer():
+                return ()
+
+    def _submit(self, command: Submit) -> Sequence[Event]:
+        run, node, attempt = command.run, command.node, command.attempt
+        plan = self._plan(run)
+        try:
+            request = self.jobs.request(plan, command)
+            submission = self._service(plan, node).submit(request)
+        except UserError as error:
+            return (SubmitRefused(run, node, attempt, str(error)),)
+        except Temporary as error:
+            # Whether a job exists is unknown; the next submit of this name will look before it leaps.
+            return (SubmitDelayed(run, node, attempt, str(error), AFTER_TROUBLE),)
+        match submission:
+            case Accepted(job=job):
+                submitted = Submitted(run, node, attempt, job)
+                # A job found by its name may have ended already, and its bell with it.
+                return (submitted, Bell(run, node, attempt)) if command.again else (submitted,)
+            case Declined(error=why):
+                return (SubmitRefused(run, node, attempt, why),)
+            case Busy(error=why, wait=wait):
+                return (SubmitDelayed(run, node, attempt, why, wait),)
+
+    def _read_status(self, command: ReadStatus) -> Event:
+        run, node, attempt = command.run, command.node, command.attempt
+        plan = self._plan(run)
+        ref = self.jobs.ref(plan, run, node, attempt, self._job(run, node))
+        status = self._service(plan, node).status(ref)
+        return self.jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
+
+    def _find(self, command: Find) -> Found:
+        run, now = command.run, self.clock.now()
+        match command.purpose:
+            case "watch":
+                nodes = self.store.first(run, "due", WIDTH + 1)
+                overdue = tuple(name for name, node in nodes if (node.due or 0) <= now)
+                later = [due for _, node in nodes if (due := node.due or 0) > now]
+                next_due = min(later, default=None)
+                return Found(run, command.purpose, command.n, overdue[:WIDTH], next_due)
+            case "cancel":
+                nodes = self.store.first(run, "active", WIDTH)
+            case _:
+                nodes = self.store.first(run, "any", WIDTH)
+        return Found(run, command.purpose, command.n, tuple(name for name, _ in nodes))
+
+    def _plan(self, run: str) -> Plan:
+        plan = self.plans.of_run(run)
+        assert plan is not None, "a command is only ever decided for a run that exists"
+        return plan
+
+    def _service(self, plan: Plan, node: str) -> Service:
+        return self.services[plan.step_node(node).step.kind]
+
+    def _job(self, run: str, node: str) -> str | None:
+        found = self.store.read([NodeKey(run, node)]).get(NodeKey(run, node))
+        return found.doc.job if found is not None and isinstance(found.doc, Node) else None
+
+
+class _Work:
+    """Deciding a group of events: each sees what the ones before it decided."""
+
+    def __init__(self, engine: Engine, events: Sequence[Event]) -> None:
+        self.overlay = Overlay(engine.store)
+        self.commands: list[Command] = []
+        self.prepare: list[Preparation] = []
+        self.beyond: list[Event] = []
+        self.settled = True
+        self._engine = engine
+        self._context = Context(engine.clock.now(), engine.new_token())
+        self._followed = 0
+        # Wakes are kept apart and once each: a gather with a thousand children looks at its set once.
+        wakes: dict[Event, None] = {}
+        for event in events:
+            self._decide(event, wakes)
+        while wakes:
+            event = next(iter(wakes))
+            del wakes[event]
+            self._decide(event, wakes)
+
+    def _decide(self, event: Event, wakes: dict[Event, None]) -> None:
+        plans = self._engine.plans
+        plan = plans.get(event.plan) if isinstance(event, StartRun) else plans.of_run(event.run)
+        if plan is None:
+            return
+        docs = self.overlay.read(scope(plan, event))
+        decision = transition(plan, docs, event, self._context)
+        self.overlay.apply(decision.changes)
+        self.commands += decision.commands
+        self.prepare += decision.prepare
+        self.settled = self.settled and decision.settled
+        room = self._engine.follow - self._followed
+        follow = decision.events if len(decision.events) <= room else ()
+        if follow:
+            self._followed += len(follow)
+            wakes.update(dict.fromkeys(follow))
+        else:
+            self.beyond += decision.events

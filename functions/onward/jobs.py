@@ -1,0 +1,127 @@
+"""From a decided attempt to a job that a service understands, and from its status back to an event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from onward.core.commands import Submit
+from onward.core.events import JobState, Verdict
+from onward.core.naming import job_name, try_number
+from onward.core.params import context_values
+from onward.core.pipeline import Step
+from onward.core.plan import Plan
+from onward.core.state import Node, NodeKey, Run, RunKey, Succeeded
+from onward.core.templates import names, render
+from onward.ports import JobRef, JobRequest, Objects, Status, Store
+
+LARGEST_OUTPUT = 32 * 1024
+"""Bytes of JSON that a node's document holds; a larger output is written to an object."""
+
+
+class Jobs:
+    """Builds job requests and references, and verdicts."""
+
+    def __init__(self, store: Store, objects: Objects) -> None:
+        self._store = store
+        self._objects = objects
+        self._needed: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def request(self, plan: Plan, command: Submit) -> JobRequest:
+        """The rendered job of an attempt. Raises `UserError` when a template can't be rendered."""
+        run, node, attempt = command.run, command.node, command.attempt
+        return JobRequest(
+            name=job_name(node, run, plan.step_node(node).number, attempt),
+            run=run,
+            node=node,
+            attempt=attempt,
+            pipeline=plan.pipeline.name,
+            plan=plan.name,
+            step=self.rendered(plan, run, node, attempt),
+            until=command.until,
+            again=command.again,
+        )
+
+    def ref(self, plan: Plan, run: str, node: str, attempt: int, job: str | None) -> JobRef:
+        """The job of an attempt, by its derived name."""
+        found = plan.step_node(node)
+        return JobRef(job_name(node, run, found.number, attempt), run, node, attempt, found.step, job)
+
+    def rendered(self, plan: Plan, run: str, node: str, attempt: int) -> Step:
+        """The step with its templates rendered. Raises `UserError` when that can't be done."""
+        step = plan.step_node(node).step
+        needed = self._needed.get((plan.name, node))
+        if needed is None:
+            used = names([msgspec.to_builtins(step.does), step.outputs])
+            needed = self._needed[plan.name, node] = tuple(used)
+        if not needed:
+            return step
+        context = self._context(plan, run, node, attempt, needed)
+        does = msgspec.convert(render(msgspec.to_builtins(step.does), context), type(step.does))
+        return replace(step, does=does, outputs=tuple(render(list(step.outputs), context)))
+
+    def _context(
+        self, plan: Plan, run: str, node: str, attempt: int, needed: tuple[str, ...]
+    ) -> dict[str, Any]:
+        upstream = {parts[1] for name in needed if len(parts := name.split(".")) > 1 and parts[0] == "steps"}
+        keys = [RunKey(run), *(NodeKey(run, name) for name in sorted(upstream))]
+        docs = self._store.read(keys)
+        found = docs[RunKey(run)].doc
+        assert isinstance(found, Run)
+        values = context_values(plan.pipeline.params, found.params)
+        steps = {}
+        for name in upstream:
+            versioned = docs.get(NodeKey(run, name))
+            if versioned is not None and isinstance(versioned.doc, Node):
+                steps[name] = self._results(versioned.doc)
+        return {
+            **values,
+            "params": values,
+            "env": plan.env,
+            "trigger": found.trigger,
+            "run": {
+                "id": run,
+                "pipeline": found.pipeline,
+                "started": found.started,
+                "try": try_number(run),
+            },
+            "steps": steps,
+            "step": {"name": node, "attempt": attempt},
+        }
+
+    def _results(self, node: Node) -> dict[str, Any]:
+        if not isinstance(node.phase, Succeeded):
+            return {}
+        output = node.phase.output
+        if node.phase.output_uri is not None:
+            output = msgspec.json.decode(self._objects.get(node.phase.output_uri))
+        return {"output": output}
+
+    def verdict(
+        self, plan: Plan, ref: JobRef, status: Status, *, belled: bool = True, orphaned: bool = False
+    ) -> Verdict:
+        """What a status means: without its declared outputs a success is none; a large output moves out."""
+        verdict = Verdict(
+            ref.run, ref.node, ref.attempt, status.state, status.job, status.output, None, status.error
+        )
+        if status.state is not JobState.SUCCEEDED:
+            return replace(verdict, belled=belled, orphaned=orphaned)
+        missing = self.missing_outputs(plan, ref.run, ref.node, ref.attempt)
+        if missing:
+            error = f"the job succeeded, but its declared output {missing[0]} is not there"
+            return replace(verdict, state=JobState.FAILED, error=error, output=None)
+        if isinstance(status.output, str | list | dict):
+            body = msgspec.json.encode(status.output)
+            if len(body) > LARGEST_OUTPUT:
+                uri = self._objects.put(f"outputs/{ref.run}/{ref.name}.json", body)
+                return replace(verdict, output=None, output_uri=uri)
+        return verdict
+
+    def missing_outputs(self, plan: Plan, run: str, node: str, attempt: int) -> list[str]:
+        """The declared outputs that are not there."""
+        if not plan.step_node(node).step.outputs:
+            return []
+        step = self.rendered(plan, run, node, attempt)
+        return [uri for uri in step.outputs if not self._objects.exists(uri)]

@@ -1,0 +1,75 @@
+"""The documents as they will be after the changes decided so far, and the writes that make them so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from onward.core.commands import Change, Delete, Join, Put
+from onward.core.state import Document, Key, Node
+from onward.ports import Store, Versioned, Write
+
+_ABSENT = 0
+
+
+class Overlay:
+    """A group's view of the store. A document is read once; its version then guards the write."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._versions: dict[Key, int] = {}
+        self._docs: dict[Key, Document | None] = {}
+        self._changes: dict[Key, Change] = {}
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, Document | None]:
+        """The documents as decided so far; None for one that does not exist."""
+        docs = self._docs
+        missing = [key for key in keys if key not in docs]
+        if missing:
+            self._load(missing)
+        return {key: docs[key] for key in keys}
+
+    def _load(self, keys: list[Key]) -> None:
+        found = self._store.read(keys)
+        for key in keys:
+            versioned = found.get(key)
+            self._versions[key] = versioned.version if versioned is not None else _ABSENT
+            doc: Document | None = versioned.doc if versioned is not None else None
+            change = self._changes.get(key)
+            self._docs[key] = _joined(doc, change.members) if isinstance(change, Join) else doc
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Take these changes in: later reads see them, and `writes` will hold them."""
+        for change in changes:
+            key = change.key
+            match change:
+                case Put(doc=doc):
+                    self._docs[key] = doc
+                    self._changes[key] = change
+                case Delete():
+                    self._docs[key] = None
+                    self._changes[key] = change
+                case Join(members=members):
+                    self._join(change, members)
+
+    def _join(self, change: Join, members: tuple[str, ...]) -> None:
+        key = change.key
+        before = self._changes.get(key)
+        if key in self._docs:
+            joined = _joined(self._docs[key], members)
+            self._docs[key] = joined
+            if isinstance(before, Put):
+                self._changes[key] = Put(key, joined)
+                return
+        if isinstance(before, Join):
+            members = (*before.members, *(name for name in members if name not in before.members))
+        self._changes[key] = Join(key, members)
+
+    def writes(self) -> list[Write]:
+        """What to commit."""
+        versions = self._versions
+        return [Write(change, versions.get(key, _ABSENT)) for key, change in self._changes.items()]
+
+
+def _joined(doc: Document | None, members: tuple[str, ...]) -> Node:
+    return (doc if isinstance(doc, Node) else Node()).joined(members)
+

@@ -1,0 +1,162 @@
+"""What the engine asks of the world: small Protocols, each with a contract suite in `tests/contract`.
+
+Every method is synchronous. A failure that may pass is raised as `errors.Temporary`: the event is delivered
+again. Nothing here is inherited from; an adapter only has to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from onward.core.commands import Change, SetTimer
+from onward.core.events import Event, JobState
+from onward.core.pipeline import Step
+from onward.core.state import Document, Key, Node, Run
+
+
+class Versioned(NamedTuple):
+    """A document and the version that a write over it must name."""
+
+    doc: Document
+    version: int
+
+
+class Write(NamedTuple):
+    """A change and the version that was read: 0 where there was no document. A join ignores it."""
+
+    change: Change
+    version: int
+
+
+class Store(Protocol):
+    """Keeps the documents."""
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
+        """The documents that exist, in one round trip."""
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """All of the writes or none. Raises `Conflict` if a document is not at the version named."""
+
+    def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
+        """Some nodes of a run: by `due` those that have one, the earliest first; `active` those that have a
+        job or will, and were not told to stop; `any` all."""
+
+    def runs(
+        self, *, pipeline: str | None = None, open_only: bool = False, before: int | None = None, limit: int = 50
+    ) -> list[tuple[str, Run]]:
+        """Runs, the latest start first; only those of a pipeline, not ended, started before a time (µs)."""
+
+
+class JobRequest(msgspec.Struct, frozen=True):
+    """A job to submit: everything rendered, nothing left to look up."""
+
+    name: str
+    run: str
+    node: str
+    attempt: int
+    pipeline: str
+    plan: str
+    step: Step
+    """Its templates are rendered."""
+    until: int
+    """No submit call may go on after this time (µs)."""
+    again: bool = False
+    """A job of this name may exist already."""
+
+
+class JobRef(msgspec.Struct, frozen=True):
+    """A job that was, or may have been, submitted."""
+
+    name: str
+    run: str
+    node: str
+    attempt: int
+    step: Step
+    """As the plan has it; its templates are not rendered."""
+    job: str | None = None
+    """The service's own id, where it is known."""
+
+
+class Accepted(msgspec.Struct, frozen=True, tag=True):
+    """The service has the job, under this id of its own."""
+
+    job: str
+
+
+class Declined(msgspec.Struct, frozen=True, tag=True):
+    """The service refuses the job, and would refuse it again."""
+
+    error: str
+
+
+class Busy(msgspec.Struct, frozen=True, tag=True):
+    """No room now: try again after `wait` microseconds."""
+
+    error: str
+    wait: int
+
+
+Submission = Accepted | Declined | Busy
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What one read of a job's status said."""
+
+    state: JobState
+    job: str = ""
+    output: Any = None
+    error: str = ""
+
+
+class Service(Protocol):
+    """Runs jobs: Dataflow, Dataproc, Cloud Workflows, python, or what stands for them on a laptop."""
+
+    def submit(self, request: JobRequest) -> Submission:
+        """Submit under the request's name; a job of that name that is ours is adopted."""
+
+    def status(self, ref: JobRef) -> Status:
+        """One read; NOT_FOUND when the service knows no such job."""
+
+    def cancel(self, ref: JobRef) -> None:
+        """Tell the job to stop. A job that has ended, or never was, is none of our worry."""
+
+
+class Timers(Protocol):
+    """Delivers events later, at least once, under names that are used once."""
+
+    def set(self, timers: Sequence[SetTimer]) -> None:
+        """A name that was set before is left as it is."""
+
+
+class Bus(Protocol):
+    """Carries events to later invocations, at least once, in any order."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Returns when all of them are safe."""
+
+
+class Objects(Protocol):
+    """Keeps what is too large for the state, and knows which objects exist."""
+
+    def put(self, name: str, body: bytes) -> str:
+        """Store under a name of ours; returns the URI."""
+
+    def get(self, uri: str) -> bytes:
+        """The content. Raises `NotFound`."""
+
+    def exists(self, uri: str) -> bool:
+        """Whether the object, or at least one that the pattern matches, is there."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> int:
+        """Microseconds since 1970, UTC."""
+
+
+Services = Mapping[str, Service]
+"""By step kind: `dataflow`, `dataproc`, `workflow`, `python`."""

@@ -1,0 +1,79 @@
+"""The reference store: a dictionary, small enough to be obviously right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from onward.core.commands import Delete, Join, Put
+from onward.core.errors import Conflict
+from onward.core.state import Backoff, Key, Node, NodeKey, Run, RunKey, Running, Submitting
+from onward.ports import Versioned, Write
+
+
+class MemoryStore:
+    """Documents in a dictionary."""
+
+    def __init__(self) -> None:
+        self.docs: dict[Key, Versioned] = {}
+        self.last = 0
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
+        """See `ports.Store`."""
+        return {key: found for key in keys if (found := self.docs.get(key)) is not None}
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """See `ports.Store`."""
+        for change, version in writes:
+            found = self.docs.get(change.key)
+            if not isinstance(change, Join) and version != (found.version if found else 0):
+                raise Conflict(f"{change.key} was changed by somebody else")
+        for change, _ in writes:
+            match change:
+                case Put(key=key, doc=doc):
+                    self.last += 1
+                    self.docs[key] = Versioned(doc, self.last)
+                case Join(key=key, members=members):
+                    found = self.docs.get(key)
+                    before = found.doc if found and isinstance(found.doc, Node) else Node()
+                    after = before.joined(members)
+                    if after is not before:
+                        self.last += 1
+                        self.docs[key] = Versioned(after, self.last)
+                case Delete(key=key):
+                    self.docs.pop(key, None)
+
+    def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
+        """See `ports.Store`."""
+        nodes = [
+            (key.node, found.doc)
+            for key, found in self.docs.items()
+            if isinstance(key, NodeKey) and key.run == run and isinstance(found.doc, Node)
+        ]
+        match where:
+            case "due":
+                nodes = sorted((item for item in nodes if item[1].due is not None), key=_due)
+            case "active":
+                nodes = [item for item in nodes if isinstance(item[1].phase, Submitting | Running | Backoff)]
+            case "any":
+                pass
+        return nodes[:limit]
+
+    def runs(
+        self, *, pipeline: str | None = None, open_only: bool = False, before: int | None = None, limit: int = 50
+    ) -> list[tuple[str, Run]]:
+        """See `ports.Store`."""
+        found = [
+            (key.run, doc)
+            for key, (doc, _) in self.docs.items()
+            if isinstance(key, RunKey)
+            and isinstance(doc, Run)
+            and (pipeline is None or doc.pipeline == pipeline)
+            and not (open_only and doc.state.ended)
+            and (before is None or doc.started < before)
+        ]
+        return sorted(found, key=lambda item: (-item[1].started, item[0]))[:limit]
+
+
+def _due(item: tuple[str, Node]) -> int:
+    return item[1].due or 0
