@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 MINUS = "\N{MINUS SIGN}"
@@ -40,8 +39,7 @@ def draw(totals: str, counts: str, chart: str, summary: str) -> dict[str, object
 # Numbers
 
 
-@dataclass(frozen=True)
-class Period:
+class Period(NamedTuple):
     """A day or a month, all stations together: °C, mm, m/s; None where nothing was reported."""
 
     start: date
@@ -150,8 +148,7 @@ HOTTEST, COLDEST = 35, -15
 COLOURS = ("#c8403f", "#e8833a", "#e9c04f", "#6fb3a2", "#4a90c2", "#4a63a8")  # in equal steps between the two
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """Values from `low` to `high` onto px from `bottom` up to `top`."""
 
     low: float
@@ -163,8 +160,7 @@ class Scale:
         return self.bottom - (value - self.low) / (self.high - self.low) * (self.bottom - self.top)
 
 
-@dataclass(frozen=True)
-class Days:
+class Days(NamedTuple):
     """Days onto px from left to right. Narrow days touch, so that they read as one band."""
 
     first: date
