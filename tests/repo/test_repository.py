@@ -110,7 +110,11 @@ def setup_complaint(path: Path) -> str:
     script.parent.mkdir(parents=True)
     script.write_text((ROOT / ".ci/setup").read_text())
     done = subprocess.run(
-        ["/bin/sh", script, "lock"], env={"PATH": str(path)}, capture_output=True, text=True, check=False
+        ["/bin/sh", script, "lock"],
+        env={"PATH": str(path), "HOME": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode != 0
     return done.stderr
