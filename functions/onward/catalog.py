@@ -1,0 +1,215 @@
+"""The pipelines of a folder: each `<folder>/pipeline.yaml` with the files beside it, and the `env.yaml`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from onward.core import loader
+from onward.core.errors import BadPipeline, Conflict
+from onward.core.pipeline import Pipeline
+from onward.core.problems import Problem, shown
+
+PIPELINE = "pipeline.yaml"
+ENV = "env.yaml"
+APART = frozenset(["__pycache__", "sample"])
+"""Folders that are no part of a pipeline: `sample` holds example input."""
+MAX_FILES = 1_000
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A pipeline, its folder, and the SHA-256 of each of its files by relative name."""
+
+    pipeline: Pipeline
+    folder: Path
+    files: Mapping[str, str]
+
+    @property
+    def hash(self) -> str:
+        """Names the content: the same names and bytes give the same hash."""
+        return content_hash(self.files)
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """The sound pipelines by name, and the problems of the others. One's problem harms no other."""
+
+    pipelines: Mapping[str, Entry]
+    env: Mapping[str, str]
+    problems: tuple[Problem, ...] = ()
+
+
+class _Unfit(Exception):
+    """A folder that can't be taken as it is; the message says which file and why."""
+
+
+def read(where: Path) -> Catalog:
+    """The pipelines below `where`: a folder of pipeline folders, one pipeline's folder, or its file."""
+    where = where.parent if where.name == PIPELINE else where
+    alone = (where / PIPELINE).is_file()
+    env, problems = _env((where.parent if alone else where) / ENV)
+    found: dict[str, Entry] = {}
+    folders = [where] if alone else _folders(where)
+    if not folders:
+        hint = f"put one at {where / 'my-pipeline' / PIPELINE}"
+        problems.append(Problem(str(where), 1, "", f"there is no {PIPELINE} in a folder of it", hint))
+    for folder in folders:
+        try:
+            entry = _entry(folder, env)
+        except BadPipeline as error:
+            problems.extend(problem for problem in error.problems if isinstance(problem, Problem))
+            continue
+        other = found.setdefault(entry.pipeline.name, entry)
+        if other is not entry:
+            message = f"{other.folder / PIPELINE} has the name {shown(entry.pipeline.name)} already"
+            problems.append(Problem(str(folder / PIPELINE), 1, "pipeline", message, "rename one"))
+    return Catalog(found, env, tuple(problems))
+
+
+def snapshot(entry: Entry, into: Path) -> Path:
+    """A copy of the entry's files in a folder of `into` that is named by their content.
+
+    It is there whole or not at all, and stays as it is: a run keeps the code it started with. Raises Conflict
+    when a file is no longer what the catalog read.
+    """
+    target = into / entry.hash
+    if target.is_dir():
+        return target
+    into.mkdir(parents=True, exist_ok=True)
+    copy = Path(tempfile.mkdtemp(prefix=".copy-", dir=into))
+    try:
+        for name, digest in entry.files.items():
+            _copy(entry.folder / name, copy / name, digest)
+        for folder in {path.parent for path in map(copy.joinpath, entry.files)}:
+            _sync(folder)
+        try:
+            copy.rename(target)
+            _sync(into)
+        except OSError:
+            if not target.is_dir():  # else somebody else made the same copy first
+                raise
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+    return target
+
+
+def content_hash(files: Mapping[str, str]) -> str:
+    """The hash of a set of files, from the hash of each by name."""
+    whole = hashlib.sha256()
+    for name, digest in sorted(files.items()):
+        whole.update(f"{len(name.encode())}:{name}{digest}".encode())
+    return whole.hexdigest()
+
+
+def _env(file: Path) -> tuple[dict[str, str], list[Problem]]:
+    try:
+        values, problems = loader.load_env(_text(file), str(file))
+    except FileNotFoundError:
+        return {}, []
+    except BadPipeline as error:
+        return {}, [problem for problem in error.problems if isinstance(problem, Problem)]
+    return values, list(problems)
+
+
+def _folders(where: Path) -> list[Path]:
+    if not where.is_dir():
+        return []
+    folders = (
+        child for child in where.iterdir() if not child.name.startswith(".") and child.name not in APART
+    )
+    return sorted(folder for folder in folders if (folder / PIPELINE).is_file())
+
+
+def _entry(folder: Path, env: Mapping[str, str]) -> Entry:
+    """Raises BadPipeline."""
+    file = folder / PIPELINE
+    try:
+        files = {name: _digest(folder / name) for name in _names(folder)}
+    except (_Unfit, OSError) as error:
+        raise BadPipeline((Problem(str(file), 1, "", str(error)),)) from None
+    text = _text(file)
+    files[PIPELINE] = hashlib.sha256(text.encode()).hexdigest()  # of what was read: it may be changing
+    return Entry(loader.load(text, str(file), files, env), folder, files)
+
+
+def _text(file: Path) -> str:
+    """Raises FileNotFoundError, or BadPipeline when it can't be read as text."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(loader.MAX_BYTES + 1)
+        return raw.decode()
+    except FileNotFoundError:
+        raise
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadPipeline((Problem(str(file), line, "", "is not UTF-8", "save it as UTF-8"),)) from None
+    except OSError as error:
+        raise BadPipeline((Problem(str(file), 1, "", str(error)),)) from None
+
+
+def _names(folder: Path) -> list[str]:
+    """The names of the pipeline's files, relative to its folder. Raises _Unfit."""
+    names = []
+    size = 0
+    for path in _walk(folder, folder.resolve()):
+        names.append(path.relative_to(folder).as_posix())
+        size += path.stat().st_size
+        if len(names) > MAX_FILES:
+            raise _Unfit(
+                f"the folder holds more than {MAX_FILES:,} files; keep data outside of it, or in `sample/`"
+            )
+        if size > MAX_BYTES:
+            raise _Unfit(
+                "the folder's files are larger than 64 MiB; keep data outside of it, or in `sample/`"
+            )
+    return names
+
+
+def _walk(folder: Path, root: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in APART:
+            continue
+        name = shown(str(path))
+        if not path.name.isprintable():
+            raise _Unfit(f"the file name {name} has characters that can't be printed; rename it")
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise _Unfit(f"{name} is a link that leaves the folder; copy the file instead")
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode) and not path.is_symlink():
+            yield from _walk(path, root)
+        elif stat.S_ISREG(mode):
+            yield path
+        else:
+            raise _Unfit(f"{name} is neither a file nor a folder")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _copy(source: Path, target: Path, digest: str) -> None:
+    """Durably. Raises Conflict if the bytes are not those of the digest."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(source, target)
+    except FileNotFoundError:
+        raise Conflict(f"{source} was removed while it was copied; read the folder again") from None
+    if _digest(target) != digest:
+        raise Conflict(f"{source} changed while it was copied; read the folder again")
+    _sync(target)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,130 @@
+"""What must hold between the values of a pipeline.
+
+The pipeline may still hold the blanks of values that were refused; nothing is said about those again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from onward.core import matching, params, templates
+from onward.core.errors import BadTemplate
+from onward.core.graph import ancestors
+from onward.core.nodes import Node
+from onward.core.pipeline import Dataproc, ObjectTrigger, Param, Pipeline, Step
+from onward.core.problems import Report, shown
+from onward.core.references import HEADS, Scope, check_text, check_texts
+
+RESERVED = HEADS | {
+    "range",
+    "timedelta",
+    "loop",
+    "true",
+    "false",
+    "none",
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+}
+BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+
+
+def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report) -> Pipeline:
+    """The pipeline with its defaults parsed and its bucket's name rendered. Problems go to `report`."""
+    pipeline = replace(pipeline, params=tuple(_param(param, root, report) for param in pipeline.params))
+    if pipeline.trigger is not None:
+        pipeline = replace(pipeline, trigger=_trigger(pipeline, pipeline.trigger, root, env, report))
+    alike: dict[str, str] = {}
+    for step in pipeline.steps:
+        _step(step, root, report)
+        first = alike.setdefault(step.name.replace("_", "-"), step.name)
+        if first != step.name:
+            at = ("steps", step.name)
+            report.say(
+                root.line_at(at), at, f"the name differs from `{first}` by `-` and `_` only", "rename one"
+            )
+    check_texts(pipeline, ancestors(pipeline, root, report), root, env, report)
+    return pipeline
+
+
+def _param(param: Param, root: Node, report: Report) -> Param:
+    at = ("params", param.name)
+    if param.name in RESERVED:
+        report.say(root.line_at(at), at, f"{shown(param.name)} has a meaning in templates", "rename it")
+    if param.default is None or not param.type:
+        return param
+    line = root.line_at((*at, "default"))
+    if param.required:
+        report.say(line, at, "is required and has a default", "remove one of the two")
+    try:
+        return replace(param, default=params.parse(param.type, param.default))
+    except ValueError as error:
+        report.say(line, (*at, "default"), str(error))
+        return param
+
+
+def _trigger(
+    pipeline: Pipeline, trigger: ObjectTrigger, root: Node, env: Mapping[str, str], report: Report
+) -> ObjectTrigger:
+    declared = {param.name: param for param in pipeline.params}
+    at = ("trigger", "object", "match")
+    for position, pattern in enumerate(trigger.match):
+        line = root.line_at((*at, position))
+        try:
+            captured = matching.compile(pattern).names
+        except matching.BadPattern as error:
+            report.say(line, at, str(error))
+            continue
+        for name in captured:
+            if name not in declared:
+                hint = report.similar(name, declared) or f"add `{name}: string` to params"
+                report.say(line, at, f"captures `{{{name}}}`, but no parameter is named {shown(name)}", hint)
+        for name, param in declared.items():
+            if param.required and name not in captured:
+                message = f"no arrival could start a run: {shown(pattern)} does not capture it"
+                report.say(
+                    root.line_at(("params", name)), ("params", name), message, "capture it or give a default"
+                )
+    return replace(trigger, bucket=_bucket(trigger.bucket, root, env, report))
+
+
+def _bucket(template: str, root: Node, env: Mapping[str, str], report: Report) -> str:
+    at = ("trigger", "object", "bucket")
+    node = root.at(at)
+    if node is None or not template or not check_text(template, node, at, Scope(env=env), report):
+        return template
+    try:
+        bucket = templates.render_text(template, {"env": env})
+    except BadTemplate as error:
+        report.say(node.line, at, str(error))
+        return template
+    if not BUCKET.fullmatch(bucket):
+        report.say(
+            node.line, at, f"{shown(bucket)} is not a bucket's name", "3 to 222 of a-z, 0-9, `-`, `_` and `.`"
+        )
+    return bucket
+
+
+def _step(step: Step, root: Node, report: Report) -> None:
+    at = ("steps", step.name)
+    if step.retry.backoff > step.retry.max_backoff:
+        line = root.line_at((*at, "retry", "backoff"))
+        report.say(line, (*at, "retry"), "`backoff` is longer than `max_backoff`", "raise `max_backoff`")
+    match step.does:
+        case Dataproc(batch=batch, cluster=str()) if batch:
+            field = (*at, "dataproc", "cluster")
+            report.say(
+                root.line_at(field), field, "a serverless batch has no cluster", "remove it or use `job`"
+            )
+        case Dataproc(spark_sql=sql, job=job, batch=batch, args=args) if args and (sql or job or batch):
+            field = (*at, "dataproc", "args")
+            report.say(root.line_at(field), field, "only `pyspark` takes `args`", "put it into the body")
+        case _:
+            pass

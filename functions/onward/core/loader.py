@@ -1,0 +1,46 @@
+"""YAML → Pipeline, or every problem with file, line, field and hint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from onward.core.checks import check
+from onward.core.grammar import IDENTIFIER, PIPELINE
+from onward.core.nodes import parse
+from onward.core.pipeline import Pipeline
+from onward.core.problems import Problem, Report, shown
+from onward.core.shapes import Text
+
+MAX_BYTES = 4 * 1024 * 1024
+
+
+def load(text: str, file: str, files: Collection[str], env: Mapping[str, str]) -> Pipeline:
+    """The pipeline that `text` describes, with every rule checked.
+
+    `file` is its name for messages; `files` are the names of the files beside it, relative to its folder;
+    `env` are the deployment's values. Raises BadPipeline with all `Problem`s at once.
+    """
+    report = Report(file, text.count("\n") + 1, files)
+    root = parse(text, report)
+    if root is None:
+        raise report.failure()
+    pipeline = check(PIPELINE.read(root, (), report), root, env, report)
+    if report.problems:
+        raise report.failure()
+    return pipeline
+
+
+def load_env(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]:
+    """The values of an `env.yaml`: text by name; and the problems of those that were left out."""
+    report = Report(file, text.count("\n") + 1)
+    values: dict[str, str] = {}
+    root = parse(text, report) if text.strip() else None
+    if root is not None and not isinstance(root.value, dict):
+        report.say(1, (), "must be a mapping from names to values")
+    elif root is not None and isinstance(root.value, dict):
+        for name, node in root.value.items():
+            if not re.fullmatch(IDENTIFIER.pattern, name):
+                report.say(node.line, (name,), f"{shown(name)} can't be named in a template", IDENTIFIER.hint)
+            values[name] = Text().read(node, (name,), report)
+    return values, report.problems

@@ -1,0 +1,145 @@
+"""Every name in every template is there, and every step it reads has ended by then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+
+import msgspec
+
+from onward.core import matching, templates
+from onward.core.errors import BadTemplate
+from onward.core.grammar import KINDS
+from onward.core.graph import Ancestors
+from onward.core.nodes import Node
+from onward.core.pipeline import Pipeline
+from onward.core.problems import Path, Report, listed, shown
+
+TRIGGER = ("uri", "bucket", "name", "generation", "size")
+RUN = ("id", "pipeline", "started", "try")
+STEP = ("name", "attempt")
+RESULT = ("output", "outputs")
+HEADS = frozenset(["params", "env", "trigger", "run", "step", "steps"])
+RENDERED = (*KINDS, "outputs", "resources")
+"""The keys of a step whose values are rendered, when an attempt is submitted."""
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What a template may name at its place; None: nothing of that kind exists there."""
+
+    env: Collection[str]
+    params: Collection[str] | None = None
+    trigger: Collection[str] | None = None
+    steps: Collection[str] | None = None
+    step: str | None = None
+    before: Ancestors | None = None
+
+
+def check_texts(
+    pipeline: Pipeline, before: Ancestors | None, root: Node, env: Mapping[str, str], report: Report
+) -> None:
+    """All templates of the steps and clusters."""
+    params = [param.name for param in pipeline.params]
+    trigger = [*TRIGGER, *_captured(pipeline)] if pipeline.trigger else None
+    around = Scope(env, params, trigger)
+    _check_all(("clusters",), around, root, report)
+    steps = {step.name for step in pipeline.steps}
+    for name in steps:
+        scope = Scope(env, params, trigger, steps, name, before)
+        for key in RENDERED:
+            _check_all(("steps", name, key), scope, root, report)
+
+
+def _captured(pipeline: Pipeline) -> set[str]:
+    names: set[str] = set()
+    for pattern in pipeline.trigger.match if pipeline.trigger else ():
+        with suppress(matching.BadPattern):  # the checks of the trigger say it
+            names.update(matching.compile(pattern).names)
+    return names
+
+
+def _check_all(at: Path, scope: Scope, root: Node, report: Report) -> None:
+    if found := root.at(at):
+        for path, node, text in found.texts(at):
+            check_text(text, node, path, scope, report)
+
+
+def check_text(text: str, node: Node, at: Path, scope: Scope, report: Report) -> bool:
+    """Whether the template parses and all it names is in scope; problems go to `report`."""
+    if not templates.is_template(text):
+        return True
+    try:
+        templates.compiled(text)
+        names = templates.names(text)
+    except BadTemplate as error:
+        line, message = templates.place(error)
+        report.say(node.first + line - 1, at, f"the template does not parse: {message}")
+        return False
+    faults = [fault for name in sorted(names) if (fault := _fault(name, scope, report))]
+    for message, hint in faults:
+        report.say(node.line, at, message, hint)
+    return not faults
+
+
+Fault = tuple[str, str]
+"""What is wrong with a name, and a hint."""
+
+
+def _fault(name: str, scope: Scope, report: Report) -> Fault | None:
+    head, *rest = name.split(".")
+    known = _known(head, scope)
+    if head == "steps" and scope.steps is not None:
+        return _result(rest, scope, report)
+    if known is not None:
+        return _among(rest, *known, report)
+    if scope.params is None:
+        return f"{shown(name)} is not available here", "only `env` is"
+    if head in HEADS:
+        hint = "the pipeline has no trigger" if head == "trigger" else "only steps have it"
+        return f"{shown(name)} is not available here", hint
+    if head in scope.env:
+        return f"no parameter is named {shown(head)}", f"did you mean `env.{head}`?"
+    return _among([head], scope.params, "parameter", report)
+
+
+def _known(head: str, scope: Scope) -> tuple[Collection[str], str] | None:
+    """What may follow the first word of a name, and what that is called."""
+    match head:
+        case "env":
+            return scope.env, "value of env"
+        case "params" if scope.params is not None:
+            return scope.params, "parameter"
+        case "trigger" if scope.trigger is not None:
+            return scope.trigger, "fact of the trigger"
+        case "run" if scope.params is not None:
+            return RUN, "fact of the run"
+        case "step" if scope.step is not None:
+            return STEP, "fact of the step"
+    return None
+
+
+def _among(rest: list[str], known: Collection[str], what: str, report: Report) -> Fault | None:
+    if not rest or rest[0] in known:
+        return None
+    return f"no {what} is named {shown(rest[0])}", report.similar(rest[0], known) or _there_are(known)
+
+
+def _result(rest: list[str], scope: Scope, report: Report) -> Fault | None:
+    known = scope.steps or ()
+    if not rest:
+        return "`steps` must be followed by a step's name", "such as `steps.clean.output`"
+    name = rest[0]
+    if name not in known:
+        dashed = next((step for step in sorted(known) if step.startswith(f"{name}-")), None)
+        hint = f'did you mean `steps["{dashed}"]`?' if dashed else report.similar(name, known)
+        return f"no step is named {shown(name)}", hint
+    if scope.before and scope.step and not scope.before.has(scope.step, name):
+        return (
+            f"{shown(name)} has not ended when `{scope.step}` begins",
+            f"add it to `steps.{scope.step}.needs`",
+        )
+    return _among(rest[1:], RESULT, "result of a step", report)
+
+
+def _there_are(known: Collection[str]) -> str:
+    return f"there are {listed(sorted(known)[:12])}" if known else "there are none"
