@@ -1,6 +1,6 @@
-"""The sample's job files, loaded by path as a runtime would load them."""
+"""The sample's job files, imported from their folder as a runtime would."""
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,18 +10,7 @@ import pytest
 import yaml
 
 WEATHER = Path(__file__).parents[3] / "workflows" / "weather"
-
-
-def load(name: str) -> ModuleType:
-    module_name = f"weather_{name}"
-    if module_name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(module_name, WEATHER / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sys.modules[module_name] = module
-    return sys.modules[module_name]
+sys.path.append(str(WEATHER))
 
 
 @pytest.fixture(scope="session")
@@ -38,14 +27,19 @@ def steps() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def clean() -> ModuleType:
-    return load("clean")
+    return importlib.import_module("clean")
 
 
 @pytest.fixture(scope="session")
 def totals() -> ModuleType:
-    return load("totals")
+    return importlib.import_module("totals")
 
 
 @pytest.fixture(scope="session")
 def chart() -> ModuleType:
-    return load("chart")
+    return importlib.import_module("chart")
+
+
+@pytest.fixture(scope="session")
+def drawing() -> ModuleType:
+    return importlib.import_module("drawing")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def row(period: str, station: str = "EWR", **values: float) -> dict[str, Any]:
+def row(period: str, station: str = "EWR", /, **values: float) -> dict[str, Any]:
     return {"period": period, "station": station, "hours": 24, **values}
 
 
@@ -26,7 +26,8 @@ WARM = {"temp_min_c": 10.0, "temp_mean_c": 15.0, "temp_max_c": 21.5, "precip_mm"
 def drawn(chart: ModuleType, rows: list[dict[str, Any]]) -> ElementTree.Element:
     days = chart.merge(row for row in rows if len(row["period"]) == 10)
     months = chart.merge(row for row in rows if len(row["period"]) == 7)
-    return ElementTree.fromstring(chart.svg(days, months, sorted({row["station"] for row in rows})))
+    title = chart.name({row["station"] for row in rows})
+    return ElementTree.fromstring(chart.svg(title, chart.span(days), days, months))
 
 
 def words(svg: ElementTree.Element) -> str:
@@ -63,8 +64,8 @@ def test_who_does_not_see_the_chart_is_told_what_it_shows(chart: ModuleType) -> 
     ]
 
 
-def test_every_colour_of_the_page_has_one_for_the_dark(chart: ModuleType) -> None:
-    light, dark = chart.STYLE.split("@media (prefers-color-scheme: dark)")
+def test_every_colour_of_the_page_has_one_for_the_dark(drawing: ModuleType) -> None:
+    light, dark = drawing.STYLE.split("@media (prefers-color-scheme: dark)")
     coloured = re.compile(r"([^{}]+)\{[^{}]*#")
     classes = [
         {name.strip() for names in coloured.findall(half) for name in names.split(",")}
@@ -102,20 +103,20 @@ PERIODS = st.dictionaries(st.dates(date(2012, 1, 1), date(2014, 12, 31)), VALUES
 
 @given(periods=PERIODS)
 def test_any_days_with_any_gaps_give_a_chart_within_its_frame(
-    chart: ModuleType, periods: dict[date, tuple[float | None, ...]]
+    drawing: ModuleType, periods: dict[date, tuple[float | None, ...]]
 ) -> None:
-    days = [chart.Period(start, *values) for start, values in sorted(periods.items())]
+    days = [drawing.Period(start, *values) for start, values in sorted(periods.items())]
     months = [
-        chart.Period(start, *days[0][1:]) for start in sorted({day.start.replace(day=1) for day in days})
+        drawing.Period(start, *days[0][1:]) for start in sorted({day.start.replace(day=1) for day in days})
     ]
-    svg = ElementTree.fromstring(chart.svg(days, months, ["EWR"]))
+    svg = ElementTree.fromstring(drawing.svg("EWR", "2012 to 2014", days, months))
     assert "nan" not in ElementTree.tostring(svg, encoding="unicode")
     for element in svg.iter():
         for name, limit in (
-            ("x", chart.WIDTH),
-            ("y", chart.HEIGHT),
-            ("cx", chart.WIDTH),
-            ("cy", chart.HEIGHT),
+            ("x", drawing.WIDTH),
+            ("y", drawing.HEIGHT),
+            ("cx", drawing.WIDTH),
+            ("cy", drawing.HEIGHT),
         ):
             assert 0 <= float(element.get(name, "0")) <= limit
 
@@ -201,7 +202,7 @@ def test_in_the_cloud_the_step_reads_and_writes_objects(
     assert bucket.objects["d/summary.json"][1] == "application/json"
 
 
-def test_the_year_is_told_where_it_changes(chart: ModuleType) -> None:
+def test_the_year_is_told_where_it_changes(chart: ModuleType, drawing: ModuleType) -> None:
     start = date(2013, 12, 31)
-    days = [chart.Period(start + timedelta(days=n), *[None] * 5) for n in range(2)]
+    days = [drawing.Period(start + timedelta(days=n), *[None] * 5) for n in range(2)]
     assert chart.span(days) == "31 December 2013 to 1 January 2014"
