@@ -1,0 +1,1 @@
+"""The embedded runtime: everything that the cloud does, on one machine."""
