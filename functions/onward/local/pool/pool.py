@@ -126,7 +126,7 @@ class Pool:
         return best
 
     def _start(self, folder: str) -> Process | None:
-        """A new process. None if there are as many as may be: then an idle one makes room when it has ended."""
+        """A new process. None if there are as many as may be: an idle one then makes room by ending."""
         if len(self._processes) >= self._max_workers:
             idle = [process for process in self._processes if not process.sent]
             if idle and not any(process.killed for process in self._processes):
