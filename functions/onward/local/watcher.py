@@ -1,0 +1,252 @@
+"""Files that arrive in the bucket folders, told of by inotify: no thread, no polling, no work while idle.
+
+An event is only a hint to look at a name; what is reported is what lies there now. So events may be lost,
+late, doubled or stale (a burst overflows the kernel's queue, a folder moves while its events are waiting),
+and a scan is no more than a look at every name.
+
+Complete means: closed after writing, or, when a name is met in any other way (moved or linked in, found by a
+scan), open for writing nowhere. One that is still open is looked at again after 1 s, 2 s, 4 s …: mostly its
+close comes first and ends that. But the kernel tells of a close just before it counts the writer out, and
+only under the name that the writer opened, so waiting for a close alone could miss one.
+
+Ignored: hidden and temporary names (a file's or a folder's), symbolic links (what they point to may lie
+outside the bucket, and its changes are not told of; a bucket's own folder may be one), and whatever is not a
+regular file. A folder that is moved in or renamed is a new folder: its files arrive under their new names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from onward.core.errors import UserError
+from onward.local import inotify
+from onward.local.buckets import Buckets, is_ignored
+from onward.local.folders import Folder, FolderTree
+from onward.local.leases import stat_unless_written
+
+_BATCH = 1_000
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A complete file. `generation` stands for this content: rewritten, it is another."""
+
+    bucket: str
+    name: str
+    generation: str  # inode.mtime_ns.size
+    size: int  # bytes
+    updated: int  # µs since the epoch
+
+
+class _Look(NamedTuple):
+    """One name to look at, and why."""
+
+    folder: Folder
+    name: bytes
+    event: int = 0  # the mask of the event that told of it
+    patience_s: float = 1.0  # until the next look, should the file be open for writing
+
+
+class Watcher:
+    """Reports every complete file of the watched buckets, each generation once.
+
+    `known` gives the generation of an object that was taken last, or None: that one is not reported again.
+    It must know at once what `on_arrivals` got.
+    `on_arrivals` gets lists of at most 1,000, from the loop and from `start`; it must not raise.
+    `on_touched` gets a known file of which only the times were set anew, as `wget`, `unzip` and
+    `shutil.copy2` do after the close: the old content, which from now on has this generation.
+    `on_problem` gets a sentence on what can't be watched or reported, once each.
+
+    What is kept of a reported file is a salted 64-bit hash of its bucket, name and generation (some 75 bytes
+    in memory; among a million files two collide with a probability of 3 in 10^8).
+
+    Raises UserError when the bucket folders can't be created or watched.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it needs, and each way in which it tells
+        self,
+        loop: asyncio.AbstractEventLoop,
+        buckets: Buckets,
+        watched: Iterable[str],
+        known: Callable[[str, str], str | None],
+        on_arrivals: Callable[[list[Arrival]], None],
+        *,
+        on_touched: Callable[[Arrival], None],
+        on_problem: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self._known = known
+        self._on_arrivals = on_arrivals
+        self._on_touched = on_touched
+        self._on_problem = on_problem
+        self._watched = {os.fsencode(bucket): buckets.folder(bucket) for bucket in watched}
+        self._waiting: dict[tuple[int, bytes], asyncio.TimerHandle] = {}
+        self._seen: set[int] = set()
+        self._touched: set[int] = set()
+        self._running = True
+        try:
+            for folder in self._watched.values():
+                folder.mkdir(parents=True, exist_ok=True)
+            self._inotify = inotify.Inotify()
+            self._tree = FolderTree(self._inotify, os.fsencode(buckets.root))
+        except OSError as error:
+            raise UserError(inotify.explain(os.fsencode(error.filename or buckets.root), error)) from None
+
+    def start(self) -> None:
+        """Report what is there and not known, and go on with what comes."""
+        self._loop.add_reader(self._inotify.fileno(), self._on_readable)
+        self._report(self._scan(self._tree.root))
+
+    def stop(self) -> None:
+        """Report nothing more and give everything back; a second call does nothing."""
+        if self._running:
+            self._running = False
+            self._loop.remove_reader(self._inotify.fileno())
+            for timer in self._waiting.values():
+                timer.cancel()
+            self._inotify.close()
+
+    def _on_readable(self) -> None:
+        events: dict[tuple[int, bytes], int] = {}
+        for watch, mask, name in self._inotify.read():
+            # Of several events of one name the last one counts; new attributes say nothing of who is writing.
+            earlier = events.get((watch, name), 0) if mask & inotify.IN_ATTRIB else 0
+            events[watch, name] = mask | earlier
+        self._report(self._follow(events))
+
+    def _report(self, looks: Iterable[_Look]) -> None:
+        arrivals = self._explore(looks)
+        while self._running and (batch := list(islice(arrivals, _BATCH))):
+            self._on_arrivals(batch)
+
+    def _explore(self, looks: Iterable[_Look]) -> Iterator[Arrival]:
+        """What these looks find, in new folders too."""
+        pending = [looks]
+        while pending:
+            for look in pending.pop():
+                match self._look(look):
+                    case Arrival() as arrival:
+                        yield arrival
+                    case Folder() as new:
+                        pending.append(self._scan(new))
+
+    def _follow(self, events: dict[tuple[int, bytes], int]) -> Iterator[_Look]:
+        for (watch, name), mask in events.items():
+            folder = self._tree.get(watch)
+            if mask & inotify.IN_Q_OVERFLOW:
+                for known in self._tree:
+                    yield from self._scan(known)
+            elif folder and mask & inotify.IN_IGNORED:
+                if folder is self._tree.root:
+                    self._problem(
+                        f"{inotify.shown(folder.path)} is gone and nothing arrives any more: start again"
+                    )
+                self._tree.forget(folder)
+            elif folder and name:  # what was in a folder forgotten since is looked for where it is now
+                yield _Look(folder, name, mask)
+
+    def _scan(self, folder: Folder) -> Iterator[_Look]:
+        """Every name in a folder, and the folders that were in it when last looked at."""
+        names: list[bytes] = []
+        try:
+            names = os.listdir(folder.path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # an event that tells so is waiting
+        except OSError as error:
+            self._problem(inotify.explain(folder.path, error))
+        for name in sorted({*names, *folder.folders}):
+            yield _Look(folder, name)
+
+    def _look(self, look: _Look) -> Folder | Arrival | None:
+        """What is new at a name: a folder (watched from now on, to be scanned), a file to report, nothing."""
+        folder, name = look.folder, look.name
+        if timer := self._waiting.pop((folder.watch, name), None):
+            timer.cancel()
+        path = folder.path + b"/" + name
+        if folder not in self._tree or not self._is_wanted(folder, name, path):
+            return None
+        found = None
+        try:
+            is_bucket = folder is self._tree.root
+            status = os.stat(path) if is_bucket else os.lstat(path)
+            if stat.S_ISDIR(status.st_mode):
+                return self._tree.add(folder, name)
+            if stat.S_ISREG(status.st_mode) and not is_bucket:
+                found = self._take(look, path, status)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # gone again
+        except OSError as error:
+            self._problem(inotify.explain(path, error))
+        if name in folder.folders:
+            self._tree.forget(folder.folders[name])
+        return found
+
+    def _is_wanted(self, folder: Folder, name: bytes, path: bytes) -> bool:
+        if folder is self._tree.root:
+            return name in self._watched
+        if is_ignored(name.decode(errors="replace")):
+            return False
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            self._problem(f"{inotify.shown(path)} is ignored: its name is not UTF-8; rename it")
+            return False
+        return True
+
+    def _take(self, look: _Look, path: bytes, status: os.stat_result) -> Arrival | None:
+        """The file as an arrival, if it is complete and new."""
+        closed = bool(look.event & inotify.IN_CLOSE_WRITE)
+        arrival = _arrival(look, status)
+        if self._is_known(arrival, closed):
+            return None
+        if not closed:
+            settled = stat_unless_written(path)
+            if settled is None:
+                self._wait(look)
+                return None
+            arrival = _arrival(look, settled)
+            if look.event == inotify.IN_ATTRIB and self._is_touched(arrival):
+                self._touched.add(hash(arrival))
+                self._on_touched(arrival)
+                return None
+        self._seen.add(hash(arrival))
+        return arrival
+
+    def _is_known(self, arrival: Arrival, closed: bool) -> bool:
+        if hash(arrival) in self._seen:
+            return True
+        # Closed with the times it was touched with: they were set while it was being rewritten.
+        if closed and hash(arrival) in self._touched:
+            return False
+        return self._known(arrival.bucket, arrival.name) == arrival.generation
+
+    def _is_touched(self, arrival: Arrival) -> bool:
+        inode, _, size = arrival.generation.split(".")
+        known = self._known(arrival.bucket, arrival.name) or ""
+        return known.split(".")[::2] == [inode, size]
+
+    def _wait(self, look: _Look) -> None:
+        again = look._replace(event=0, patience_s=2 * look.patience_s)
+        timer = self._loop.call_later(look.patience_s, self._report, [again])
+        self._waiting[look.folder.watch, look.name] = timer
+
+    def _problem(self, sentence: str) -> None:
+        if hash(sentence) not in self._seen:
+            self._seen.add(hash(sentence))
+            self._on_problem(sentence)
+
+
+def _arrival(look: _Look, status: os.stat_result) -> Arrival:
+    return Arrival(
+        bucket=look.folder.bucket,
+        name=look.folder.prefix + look.name.decode(),
+        generation=f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}",
+        size=status.st_size,
+        updated=status.st_mtime_ns // 1_000,
+    )
