@@ -4,8 +4,9 @@
                    carry out the commands · return what carrying out reported: a settle, a verdict
     handle(event)  turns until nothing is left to report; then the event may be acknowledged
 
-Events that wait together are decided and committed together. Events for other nodes are followed within the
-same turn as far as `follow` allows, and published beyond that.
+Events that wait together are decided and committed together. Where this process is alone with its store, what
+they tell other nodes is decided in the same turn. Elsewhere it is published, so that each has a delivery of its
+own; only a gather's set is looked at here, in the next turn: after the commit that joined it.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ from onward.core.events import (
     SubmitDelayed,
     Submitted,
     SubmitRefused,
+    Wake,
 )
 from onward.core.pipeline import SECOND
-from onward.core.plan import WIDTH, Plan
-from onward.core.state import Node, NodeKey
+from onward.core.plan import WIDTH, Gather, Plan
+from onward.core.state import Node, NodeKey, Run, RunKey
 from onward.core.transition import scope, transition
 from onward.jobs import Jobs
 from onward.overlay import Overlay
@@ -71,7 +73,7 @@ class Engine:
         objects: Objects,
         clock: Clock,
         new_token: Callable[[], str],
-        follow: int = WIDTH,
+        alone: bool = False,
     ) -> None:
         self.store = store
         self.services = services
@@ -80,7 +82,7 @@ class Engine:
         self.objects = objects
         self.clock = clock
         self.new_token = new_token
-        self.follow = follow
+        self.alone = alone
         self.plans = Plans(store)
         self.jobs = Jobs(store, objects)
 
@@ -106,9 +108,10 @@ class Engine:
                     raise
             else:
                 break
-        if work.beyond:
-            self.bus.publish(work.beyond)
+        if work.told:
+            self.bus.publish(work.told)
         turn = self._carry_out(work.commands)
+        turn = Turn([*work.gathers, *turn.reports], turn.unfinished)
         if not work.settled and turn.unfinished is None:
             return Turn(turn.reports, Unavailable("another invocation is in the middle of this"))
         return turn
@@ -156,25 +159,28 @@ class Engine:
                 return ()
 
     def _submit(self, command: Submit) -> Sequence[Event]:
-        run, node, attempt = command.run, command.node, command.attempt
+        run, node, attempt, token = command.run, command.node, command.attempt, command.token
         plan = self._plan(run)
+        if self.clock.now() > command.until:
+            # Frozen since the commit: others may have taken this intent over.
+            return (SubmitDelayed(run, node, attempt, token, "its time to submit had passed", AFTER_TROUBLE),)
         try:
             request = self.jobs.request(plan, command)
             submission = self._service(plan, node).submit(request)
         except UserError as error:
-            return (SubmitRefused(run, node, attempt, str(error)),)
+            return (SubmitRefused(run, node, attempt, token, str(error)),)
         except Temporary as error:
             # Whether a job exists is unknown; the next submit of this name will look before it leaps.
-            return (SubmitDelayed(run, node, attempt, str(error), AFTER_TROUBLE),)
+            return (SubmitDelayed(run, node, attempt, token, str(error), AFTER_TROUBLE),)
         match submission:
             case Accepted(job=job):
                 submitted = Submitted(run, node, attempt, job)
                 # A job found by its name may have ended already, and its bell with it.
                 return (submitted, Bell(run, node, attempt)) if command.again else (submitted,)
             case Declined(error=why):
-                return (SubmitRefused(run, node, attempt, why),)
+                return (SubmitRefused(run, node, attempt, token, why),)
             case Busy(error=why, wait=wait):
-                return (SubmitDelayed(run, node, attempt, why, wait),)
+                return (SubmitDelayed(run, node, attempt, token, why, wait),)
 
     def _read_status(self, command: ReadStatus) -> Event:
         run, node, attempt = command.run, command.node, command.attempt
@@ -218,11 +224,12 @@ class _Work:
         self.overlay = Overlay(engine.store)
         self.commands: list[Command] = []
         self.prepare: list[Preparation] = []
-        self.beyond: list[Event] = []
+        self.told: list[Event] = []
+        self.gathers: list[Event] = []
         self.settled = True
         self._engine = engine
         self._context = Context(engine.clock.now(), engine.new_token())
-        self._followed = 0
+        self._started: dict[str, Plan] = {}
         # Wakes are kept apart and once each: a gather with a thousand children looks at its set once.
         wakes: dict[Event, None] = {}
         for event in events:
@@ -233,8 +240,7 @@ class _Work:
             self._decide(event, wakes)
 
     def _decide(self, event: Event, wakes: dict[Event, None]) -> None:
-        plans = self._engine.plans
-        plan = plans.get(event.plan) if isinstance(event, StartRun) else plans.of_run(event.run)
+        plan = self._plan(event)
         if plan is None:
             return
         docs = self.overlay.read(scope(plan, event))
@@ -243,10 +249,20 @@ class _Work:
         self.commands += decision.commands
         self.prepare += decision.prepare
         self.settled = self.settled and decision.settled
-        room = self._engine.follow - self._followed
-        follow = decision.events if len(decision.events) <= room else ()
-        if follow:
-            self._followed += len(follow)
-            wakes.update(dict.fromkeys(follow))
-        else:
-            self.beyond += decision.events
+        if self._engine.alone:
+            wakes.update(dict.fromkeys(decision.events))
+            return
+        for told in decision.events:
+            joins = isinstance(told, Wake) and isinstance(plan.nodes.get(told.node), Gather)
+            (self.gathers if joins else self.told).append(told)
+
+    def _plan(self, event: Event) -> Plan | None:
+        plans = self._engine.plans
+        if not isinstance(event, StartRun):
+            return self._started.get(event.run) or plans.of_run(event.run)
+        # A repeated start may come from a newer deploy; the run keeps the plan it began with.
+        run = self.overlay.read((RunKey(event.run),))[RunKey(event.run)]
+        plan = plans.get(run.plan if isinstance(run, Run) else event.plan)
+        if plan is not None:
+            self._started[event.run] = plan
+        return plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from onward.core.commands import Submit
 from onward.core.events import JobState, Verdict
 from onward.core.naming import job_name, try_number
-from onward.core.params import context_values
+from onward.core.params import objects
 from onward.core.pipeline import Step
 from onward.core.plan import Plan
 from onward.core.state import Node, NodeKey, Run, RunKey, Succeeded
@@ -54,8 +55,9 @@ class Jobs:
         step = plan.step_node(node).step
         needed = self._needed.get((plan.name, node))
         if needed is None:
-            used = names([msgspec.to_builtins(step.does), step.outputs])
-            needed = self._needed[plan.name, node] = tuple(used)
+            texts = _texts([msgspec.to_builtins(step.does), step.outputs])
+            needed = tuple({name for text in texts for name in names(text)})
+            self._needed[plan.name, node] = needed
         if not needed:
             return step
         context = self._context(plan, run, node, attempt, needed)
@@ -70,7 +72,7 @@ class Jobs:
         docs = self._store.read(keys)
         found = docs[RunKey(run)].doc
         assert isinstance(found, Run)
-        values = context_values(plan.pipeline.params, found.params)
+        values = objects(plan.pipeline.params, found.params)
         steps = {}
         for name in upstream:
             versioned = docs.get(NodeKey(run, name))
@@ -125,3 +127,15 @@ class Jobs:
             return []
         step = self.rendered(plan, run, node, attempt)
         return [uri for uri in step.outputs if not self._objects.exists(uri)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for item in value.values():
+                yield from _texts(item)
+        case list() | tuple():
+            for item in value:
+                yield from _texts(item)

@@ -55,7 +55,7 @@ def begin(
     timers = draft.set_timer(name, node, draft.now + timeout) if timeout else node.timers
     started = draft.now if node.started is None else node.started
     draft.move(name, node, phase, why, attempt=attempt, lost=lost, timers=timers, started=started)
-    draft.commands.append(Submit(draft.run_id, name, attempt, phase.until, again))
+    draft.commands.append(Submit(draft.run_id, name, attempt, phase.token, phase.until, again))
 
 
 def take_over(draft: Draft, name: str, node: Node, event: Wake) -> None:
@@ -67,19 +67,23 @@ def take_over(draft: Draft, name: str, node: Node, event: Wake) -> None:
         return
     renewed = Submitting(draft.token, draft.now + SUBMIT_WINDOW, phase.since)
     timeout = draft.step(name).step.timeout
-    timers = draft.set_timer(name, node, phase.since + timeout) if timeout and event.orphaned else node.timers
+    timers = draft.set_timer(name, node, phase.since + timeout) if timeout else node.timers
     draft.move(name, node, renewed, "nobody was submitting it any more", timers=timers)
-    draft.commands.append(Submit(draft.run_id, name, node.attempt, renewed.until, again=True))
+    draft.commands.append(Submit(draft.run_id, name, node.attempt, renewed.token, renewed.until, again=True))
 
 
 def settle(draft: Draft, name: str, node: Node, event: Submitted) -> None:
     """The service took the job."""
+    if isinstance(node.phase, Backoff) and node.phase.attempt != node.attempt:
+        late_job(draft, name, node, event)
+    else:
+        _running(draft, name, node, event.job)
+
+
+def _running(draft: Draft, name: str, node: Node, job: str) -> None:
     phase = node.phase
-    assert isinstance(phase, Submitting)
-    _running(draft, name, node, phase.since, event.job)
-
-
-def _running(draft: Draft, name: str, node: Node, since: int, job: str) -> None:
+    assert isinstance(phase, Submitting | Backoff)
+    since = phase.since
     step = draft.step(name).step
     first = since + (step.expect_within or FIRST_CHECK)
     timers = draft.set_timer(name, node, first) if step.expect_within else node.timers
@@ -92,18 +96,25 @@ def _due(step: Step, since: int, check: int) -> int:
 
 def refuse(draft: Draft, name: str, node: Node, event: SubmitRefused) -> None:
     """The service would refuse another attempt just the same."""
-    draft.end(name, node, Failed(event.error), "refused")
+    if _mine(node, event):
+        draft.end(name, node, Failed(event.error), "refused")
 
 
 def delay(draft: Draft, name: str, node: Node, event: SubmitDelayed) -> None:
     """A full quota is waiting, not failing: the attempt is not used up."""
-    _back_off(draft, name, node, node.attempt, event.wait, event.error, "no room at the service")
+    if _mine(node, event):
+        wait = int(event.wait * (0.75 + 0.5 * spread(draft.run_id, name, str(node.timers))))
+        _back_off(draft, name, node, Backoff(draft.now + wait, node.attempt, event.error, draft.now), "no room")
 
 
-def _back_off(draft: Draft, name: str, node: Node, attempt: int, wait: int, error: str, why: str) -> None:
-    until = draft.now + wait
-    timers = draft.set_timer(name, node, until)
-    draft.move(name, node, Backoff(until, attempt, error), why, timers=timers)
+def _mine(node: Node, event: SubmitDelayed | SubmitRefused) -> bool:
+    """Somebody else may have taken this intent over meanwhile, and fared better."""
+    return isinstance(node.phase, Submitting) and node.phase.token == event.token
+
+
+def _back_off(draft: Draft, name: str, node: Node, phase: Backoff, why: str) -> None:
+    timers = draft.set_timer(name, node, phase.until)
+    draft.move(name, node, phase, why, timers=timers)
 
 
 def resume(draft: Draft, name: str, node: Node, event: Wake) -> None:
@@ -115,12 +126,14 @@ def resume(draft: Draft, name: str, node: Node, event: Wake) -> None:
     elif draft.now + SLACK >= phase.until:
         lost = node.lost if phase.attempt == node.attempt else 0
         begin(draft, name, node, phase.attempt, again=phase.attempt == node.attempt, lost=lost)
-    elif event.orphaned:
-        draft.set_timer(name, node, phase.until)
+    else:
+        draft.repeat_timer(name, node.timers, phase.until)
 
 
 def look(draft: Draft, name: str, node: Node, event: Bell) -> None:
     """A bell is never believed: one status read says what is true."""
+    if isinstance(node.phase, Backoff) and node.phase.attempt != node.attempt:
+        return
     draft.commands.append(ReadStatus(draft.run_id, name, event.attempt))
 
 
@@ -133,13 +146,15 @@ def check(draft: Draft, name: str, node: Node, event: Wake) -> None:
         _stop(draft, name, node, Cancelling(draft.now, 0, True, phase.since, phase.job), "time limit")
     elif event.orphaned or draft.now + SLACK >= phase.due:
         if timeout is not None and event.orphaned:
-            draft.set_timer(name, node, phase.since + timeout)
+            draft.repeat_timer(name, node.timers + 1, phase.since + timeout)
         read = ReadStatus(draft.run_id, name, node.attempt, belled=False, orphaned=event.orphaned)
         draft.commands.append(read)
 
 
 def judge(draft: Draft, name: str, node: Node, event: Verdict) -> None:
     """What one status read said of a job that should be running."""
+    if isinstance(node.phase, Backoff) and node.phase.attempt != node.attempt:
+        return
     match event.state:
         case JobState.SUCCEEDED:
             draft.end(name, node, Succeeded(event.output, event.output_uri), job=event.job)
@@ -162,8 +177,9 @@ def _attempt_failed(draft: Draft, name: str, node: Node, error: str) -> None:
     elif _cancelling(draft):
         draft.end(name, node, Cancelled(), error)
     else:
-        wait = backoff(retry, node.attempt, draft.run_id, name)
-        _back_off(draft, name, node, node.attempt + 1, wait, error, _of(node.attempt, retry))
+        until = draft.now + backoff(retry, node.attempt, draft.run_id, name)
+        phase = Backoff(until, node.attempt + 1, error, draft.now)
+        _back_off(draft, name, node, phase, _of(node.attempt, retry))
 
 
 def _of(attempt: int, retry: Retry) -> str:
@@ -187,8 +203,8 @@ def _lost(draft: Draft, name: str, node: Node, error: str) -> None:
 
 def _still_running(draft: Draft, name: str, node: Node, event: Verdict) -> None:
     phase = node.phase
-    if isinstance(phase, Submitting):
-        _running(draft, name, node, phase.since, event.job)
+    if isinstance(phase, Submitting | Backoff):
+        _running(draft, name, node, event.job)
         return
     assert isinstance(phase, Running)
     if event.orphaned:
@@ -241,6 +257,15 @@ def check_stopped(draft: Draft, name: str, node: Node, event: Wake) -> None:
     if event.orphaned or draft.now + SLACK >= phase.due:
         read = ReadStatus(draft.run_id, name, node.attempt, belled=False, orphaned=event.orphaned)
         draft.commands.append(read)
+    else:
+        stop_again(draft, name, node, event)
+
+
+def stop_again(draft: Draft, name: str, node: Node, event: Wake | CancelNode) -> None:
+    """Whoever decided to stop it may have died before telling the service."""
+    assert isinstance(node.phase, Cancelling)
+    draft.repeat_timer(name, node.timers, node.phase.due)
+    draft.commands.append(CancelJob(draft.run_id, name, node.attempt))
 
 
 def judge_stopped(draft: Draft, name: str, node: Node, event: Verdict) -> None:
@@ -271,7 +296,7 @@ def _stopped(draft: Draft, name: str, node: Node) -> None:
 
 
 def no_job(draft: Draft, name: str, node: Node, event: SubmitRefused) -> None:
-    """The submit that was under way when the node was told to stop made no job."""
+    """The service refused the submit that was under way when the node was told to stop."""
     _stopped(draft, name, node)
 
 

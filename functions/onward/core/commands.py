@@ -14,6 +14,7 @@ class Submit(msgspec.Struct, frozen=True):
     run: str
     node: str
     attempt: int
+    token: str
     until: int
     again: bool = False
     """A job of this name may exist already: look before you leap."""

@@ -31,6 +31,7 @@ class Draft:
         "commands",
         "docs",
         "ended",
+        "event",
         "event_name",
         "events",
         "now",
@@ -51,6 +52,7 @@ class Draft:
         self.run = run
         self.now = context.now
         self.token = context.token
+        self.event = event
         self.event_name = str(event.__struct_config__.tag)
         self.changes: dict[Key, Change] = {}
         self.commands: list[Command] = []
@@ -96,10 +98,13 @@ class Draft:
 
     def set_timer(self, name: str, node: Node, at: int) -> int:
         """Wake this node at that time. Returns the node's new count of timers, for `move`."""
-        n = node.timers + 1
+        self.repeat_timer(name, node.timers + 1, at)
+        return node.timers + 1
+
+    def repeat_timer(self, name: str, n: int, at: int) -> None:
+        """Set the node's n-th timer, which a crash may have left out. One that is set stays as it is."""
         event = Wake(self.run_id, name)
         self.commands.append(SetTimer(timer_name(self.run_id, name, "wake", n), at, event))
-        return n
 
     def decision(self) -> Decision:
         """What was decided."""

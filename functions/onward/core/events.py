@@ -52,7 +52,7 @@ class Wake(msgspec.Struct, frozen=True, tag_field="event", tag="wake"):
     run: str
     node: str
     echo: bool = False
-    """Sent by a repeated event: a node that has ended does not pass it on again."""
+    """Sent by a repeated event: a step that had its own say already does not pass it on."""
     orphaned: bool = False
     """The process that owned the node's job is known to be gone."""
 
@@ -87,6 +87,7 @@ class SubmitRefused(msgspec.Struct, frozen=True, tag_field="event", tag="submit_
     run: str
     node: str
     attempt: int
+    token: str
     error: str
 
 
@@ -96,6 +97,7 @@ class SubmitDelayed(msgspec.Struct, frozen=True, tag_field="event", tag="submit_
     run: str
     node: str
     attempt: int
+    token: str
     error: str
     wait: int
 

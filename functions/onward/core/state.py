@@ -108,6 +108,8 @@ class Backoff(msgspec.Struct, frozen=True, tag_field="state", tag="retrying"):
     until: int
     attempt: int
     error: str
+    since: int
+    """When the attempt before began."""
 
 
 class Cancelling(msgspec.Struct, frozen=True, tag_field="state", tag="cancelling"):

@@ -16,9 +16,10 @@ The life of a step's node:
 
 Three rules carry the rest:
 
-- A repeated event finishes what a crash left: a node that has ended passes its end on again when it is told
-  again (its copies are marked as echoes, which go no further), and an intent that nobody owns any more is
-  submitted again.
+- A repeated event finishes what a crash left: a node that has ended tells its successors again, as an echo,
+  which a step that got further does not pass on; an intent that nobody owns any more is submitted again.
+  So that the repeat of one event can mend all that it left undone, a step ends only by an event of its own:
+  another node's event may start it in passing, but where it would end it, it wakes it instead.
 - A decision rests only on documents it writes, or on ended ones, which never change. The one exception is the
   run's own state: nobody would write it and everybody would fence it. A cancel that slips by is caught by the
   last pass of the sweep.
@@ -53,7 +54,7 @@ from onward.core.events import (
     Wake,
 )
 from onward.core.naming import predecessor
-from onward.core.plan import End, Gather, Plan, Scatter, StepNode
+from onward.core.plan import END, End, Gather, Plan, Scatter, StepNode
 from onward.core.state import (
     Backoff,
     Cancelled,
@@ -132,19 +133,21 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
     source = draft.node(step.after) if step.after is not None else None
     if source is not None and not source.phase.ended:
         return
-    if draft.run is None or draft.run.state is not RunState.RUNNING:
+    earlier = _earlier_try(draft, name)
+    goes = draft.run is not None and draft.run.state is RunState.RUNNING
+    well = source is None or isinstance(source.phase, Succeeded)
+    if goes and well and earlier is None:
+        attempts.begin(draft, name, node, 1)
+    elif not (isinstance(event, Wake) and event.node == name and not event.echo):
+        draft.events.append(Wake(draft.run_id, name))
+    elif not goes:
         draft.end(name, node, Cancelled(), "the run is being cancelled")
-        return
-    if source is not None and not isinstance(source.phase, Succeeded):
+    elif source is not None and not well:
         cause = _cause(step.after or "", source)
         draft.end(name, node, UpstreamFailed(cause), f"{cause} did not succeed")
-        return
-    earlier = _earlier_try(draft, name)
-    if earlier is None:
-        attempts.begin(draft, name, node, 1)
     elif step.step.outputs:
         draft.commands.append(CheckOutputs(draft.run_id, name))
-    else:
+    elif earlier is not None:
         draft.end(name, node, earlier, "adopted from the try before")
 
 
@@ -170,8 +173,13 @@ def _earlier_try(draft: Draft, name: str) -> Succeeded | None:
 
 def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
     """The node has ended, and is told again: whoever told it first may have died before passing it on."""
-    if not (isinstance(event, Wake) and event.echo):
+    if not (isinstance(event, Wake) and event.echo) or _refused(node):
         go_on(draft, draft.step(name).next, echo=True)
+
+
+def _refused(node: Node) -> bool:
+    """It ended in the middle of the event that started it, and may owe that event's echo an answer."""
+    return isinstance(node.phase, Failed) and node.job is None
 
 
 def tell_gathers(draft: Draft, name: str) -> None:
@@ -187,16 +195,18 @@ def tell_gathers(draft: Draft, name: str) -> None:
 def go_on(draft: Draft, following: tuple[str, ...], *, echo: bool) -> None:
     """Start the only successor in this very decision where its document was read; wake all others."""
     for name in following:
-        if len(following) == 1 and isinstance(draft.plan.nodes[name], End) and draft.run is not None:
-            end_run(draft)
-        elif len(following) == 1 and draft.knows(name):
-            node = draft.node(name)
-            wake = Wake(draft.run_id, name, echo)
-            rule = STEP_RULES.get((type(node.phase), Wake))
-            if rule is not None and rule is not repeat:
-                rule(draft, name, node, wake)
-        else:
+        if len(following) > 1 or not (draft.knows(name) or name == END):
             draft.events.append(Wake(draft.run_id, name, echo))
+        elif name == END:
+            end_run(draft)
+        else:
+            node = draft.node(name)
+            if isinstance(node.phase, Waiting):
+                ready(draft, name, node, draft.event)
+            elif isinstance(node.phase, Submitting):
+                attempts.take_over(draft, name, node, Wake(draft.run_id, name, echo))
+            elif echo and _refused(node):
+                go_on(draft, draft.step(name).next, echo=True)
 
 
 def arrive(draft: Draft, name: str, child: str) -> None:
@@ -213,8 +223,7 @@ def join(draft: Draft, name: str, gather: Gather, event: Wake) -> None:
     """The gather is done when every child is in its set."""
     node = draft.node(name)
     if node.phase.ended:
-        if not event.echo:
-            go_on(draft, gather.next, echo=True)
+        go_on(draft, gather.next, echo=True)
         return
     arrived = dict(mark.partition("!")[::2] for mark in node.arrived)
     if len(arrived) < len(gather.of):
@@ -225,6 +234,8 @@ def join(draft: Draft, name: str, gather: Gather, event: Wake) -> None:
 
 def scatter(draft: Draft, following: tuple[str, ...], after: str | None, event: Wake) -> None:
     """Pass the wake on; gathers are told who has ended."""
+    if event.echo and not isinstance(draft.node(following[0]).phase, Waiting):
+        return  # they were told together, and one of them has heard it
     for name in following:
         if isinstance(draft.plan.nodes[name], Gather) and after is not None:
             draft.events.append(Arrive(draft.run_id, name, after))
@@ -234,7 +245,7 @@ def scatter(draft: Draft, following: tuple[str, ...], after: str | None, event: 
 
 def end_run(draft: Draft) -> None:
     """The run ends with the last of its nodes."""
-    end = draft.plan.nodes["~end"]
+    end = draft.plan.nodes[END]
     assert isinstance(end, End)
     last = draft.node(end.after)
     if draft.run is None or draft.run.state.ended or not last.phase.ended:
@@ -267,9 +278,12 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
     (Running, Verdict): attempts.judge,
     (Running, CancelNode): attempts.cancel,
     (Backoff, Wake): attempts.resume,
-    (Backoff, Submitted): attempts.late_job,
+    (Backoff, Submitted): attempts.settle,
+    (Backoff, Bell): attempts.look,
+    (Backoff, Verdict): attempts.judge,
     (Backoff, CancelNode): attempts.cancel,
     (Cancelling, Wake): attempts.check_stopped,
+    (Cancelling, CancelNode): attempts.stop_again,
     (Cancelling, Submitted): attempts.late_job,
     (Cancelling, SubmitRefused): attempts.no_job,
     (Cancelling, Bell): attempts.look,
@@ -279,6 +293,7 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
         for ended in (Succeeded, Failed, UpstreamFailed, Cancelled)
         for event, rule in (
             (Wake, repeat),
+            (CancelNode, repeat),
             (Bell, repeat),
             (Verdict, repeat),
             (Submitted, attempts.late_job),
@@ -323,7 +338,9 @@ def _add_around(keys: list[Key], plan: Plan, run: str, name: str) -> None:
             _add_startable(keys, plan, run, following)
         case End(after=after):
             keys.append(NodeKey(run, after))
-        case Scatter() | None:
+        case Scatter(next=following):
+            keys.append(NodeKey(run, following[0]))
+        case None:
             pass
 
 

@@ -1,0 +1,1 @@
+"""A seeded world in which everything that may go wrong does: `python -m simulation --seeds 2000`."""
