@@ -42,7 +42,7 @@ class _Supervisor:
 
 
 class Jobs:
-    """The jobs under `root`. `on_end(name)` is called in the loop when the supervisor of a watched job exits."""
+    """The jobs under `root`. `on_end(name)` is called in the loop when a watched job's supervisor exits."""
 
     def __init__(self, root: Path, on_end: Callable[[str], None], loop: asyncio.AbstractEventLoop) -> None:
         self._root = root.resolve()
@@ -117,13 +117,14 @@ class Jobs:
                 signal.pidfd_send_signal(supervisor.pidfd, signal.SIGTERM)
 
     def forget(self, name: str) -> None:
-        """Let a job that ended or was lost be started again. Its log stays. Raises Conflict if it is alive."""
+        """Let a job that ended or was lost be started again; its log stays. Conflict if it is alive."""
         folder = self._folder(name)
         if not folder.exists():
             return
         with _opened(folder / "lock") as held:
             if not lock.take(held):
                 raise Conflict(f"job {name} is running: it can be cancelled, not forgotten")
+            kill_marked("ONWARD_JOB", str(folder))
             for file in ("result.json", "pid"):  # in this order: a crash in between leaves it lost
                 (folder / file).unlink(missing_ok=True)
 

@@ -31,8 +31,8 @@ def _start(pid: int) -> int | None:
 def kill_marked(variable: str, value: str) -> None:
     """Kill the group of every process that carries this environment variable.
 
-    What outlives its supervisor has lost its parent, and the head of its group, whose start time could have been
-    on record. Its environment it was born with: who carries the mark descends from the job, as does its group.
+    What outlives its supervisor has no parent to know it by; the head of its group, whose start could
+    have been on record, is dead. But who was born with the mark descends from the job, as does its group.
     """
     mark = os.fsencode(f"{variable}={value}")
     groups = set()

@@ -106,22 +106,20 @@ def supervise(family: "Family", log: "Log", output: int, grace: float) -> bool:
     poll = select.poll()
     poll.register(wake, select.POLLIN)
     poll.register(output, select.POLLIN)
-    deadline: float | None = None  # of the grace, once cancelled
-    while True:
-        family.reap()
+    deadline: float | None = None  # once cancelled
+    while family.reap():
+        left = None if deadline is None else max(0, deadline - time.monotonic())
         # The end of the head is the end of all; only when cancelled the others may clean up, too.
-        if family.gone or (family.head_ended and deadline is None):
-            break
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            break
+        if left == 0 or (left is None and family.head_ended):
+            family.kill()
+            left = None
         ready = dict(poll.poll(None if left is None else left * 1000 + 1))
         if output in ready and not log.take(output):
             poll.unregister(output)
         if wake in ready and SIGTERM in os.read(wake, CHUNK) and deadline is None:
             deadline = time.monotonic() + grace
-            family.terminate()
-    family.kill()
+            if not family.head_ended:
+                send(-family.head, SIGTERM)
     os.set_blocking(output, False)
     while log.take(output):
         pass
@@ -135,36 +133,24 @@ class Family:
     """
 
     def __init__(self, head: int) -> None:
-        self.head = head
-        self.head_ended = False
-        self.status = 0
-        self.gone = False
+        self.head, self.head_ended, self.status = head, False, 0
 
-    def reap(self, options: int = os.WNOHANG) -> None:
-        """Take in the children that have ended; with options=0 wait for the first."""
-        while not self.gone:
+    def reap(self) -> bool:
+        """Take in the children that have ended. False when none is left."""
+        while True:
             try:
-                pid, status = os.waitpid(-1, options)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                self.gone = True
-                return
+                return False
             if pid == 0:
-                return
+                return True
             if pid == self.head:
                 self.head_ended, self.status = True, status
-            options = os.WNOHANG
-
-    def terminate(self) -> None:
-        """Ask the head and its group to end."""
-        if not self.head_ended:
-            send(-self.head, SIGTERM)
 
     def kill(self) -> None:
-        """Kill generation by generation: who loses its parent becomes a child of this process."""
-        while not self.gone:
-            for pid in children():
-                send(pid, SIGKILL)
-            self.reap(options=0)
+        """Kill the eldest generation; the next becomes this process's children by that, and wakes it."""
+        for pid in children():
+            send(pid, SIGKILL)
 
 
 def send(pid: int, number: int) -> None:
@@ -199,8 +185,7 @@ class Log:
 
     def __init__(self, path: str, limit: int) -> None:
         self.half = limit // 2
-        self.left_out = 0
-        self.dropped = 0
+        self.left_out = self.dropped = 0
         self.last = b""
         self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self.begin = self.end = os.lseek(self.file, 0, os.SEEK_END)
