@@ -1,0 +1,225 @@
+"""The embedded store: one SQLite file, WAL, fully durable.
+
+A commit returns when it is on disk (`synchronous=FULL`: it survives kill -9 and power loss). Documents are kept
+in memory once read or written, so that a decision costs no query; versions guard the writes all the same, and
+a conflict drops what was kept. Reading from another process is free at any time (WAL).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from onward.core.commands import Delete, Join, Put
+from onward.core.errors import Conflict, Unavailable
+from onward.core.state import Document, Key, Node, NodeKey, PlanKey, Run, RunKey, StoredPlan
+from onward.ports import Versioned, Write
+from onward.stores.migrations import migrate
+
+_KEPT = 100_000
+_ACTIVE = ("submitting", "running", "retrying")
+
+_encode = msgspec.json.Encoder().encode
+_decode_run = msgspec.json.Decoder(Run).decode
+_decode_node = msgspec.json.Decoder(Node).decode
+
+_INSERT_NODE = "INSERT INTO nodes (version, state, due, body, run, node) VALUES (?, ?, ?, ?, ?, ?)"
+_UPDATE_NODE = (
+    "UPDATE nodes SET version = ?, state = ?, due = ?, body = ? WHERE run = ? AND node = ? AND version = ?"
+)
+_INSERT_RUN = "INSERT INTO runs (version, pipeline, state, started, ended, body, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_UPDATE_RUN = (
+    "UPDATE runs SET version = ?, pipeline = ?, state = ?, started = ?, ended = ?, body = ? "
+    "WHERE run = ? AND version = ?"
+)
+
+
+def connect(path: Path | str, *, readonly: bool = False) -> sqlite3.Connection:
+    """A connection with the settings that the promises rest on."""
+    try:
+        if readonly:
+            return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    except sqlite3.Error as error:
+        raise Unavailable(f"the state file {path} can't be opened: {error}") from error
+    return connection
+
+
+class SqliteStore:
+    """Documents in a SQLite file. `readonly` is for looking on while a runtime is at work."""
+
+    def __init__(self, path: Path | str, *, readonly: bool = False) -> None:
+        self.connection = connect(path, readonly=readonly)
+        self._readonly = readonly
+        if not readonly:
+            migrate(self.connection, path)
+        self._kept: dict[Key, Versioned] = {}
+
+    def close(self) -> None:
+        """Nothing is lost by not calling it."""
+        self.connection.close()
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
+        """See `ports.Store`."""
+        kept = self._kept
+        found: dict[Key, Versioned] = {}
+        for key in keys:
+            versioned = kept.get(key) or self._select(key)
+            if versioned is not None:
+                found[key] = versioned
+        return found
+
+    def _select(self, key: Key) -> Versioned | None:
+        row: Any
+        match key:
+            case NodeKey(run=run, node=node):
+                row = self._one("SELECT body, version FROM nodes WHERE run = ? AND node = ?", run, node)
+                found = Versioned(_decode_node(row[0]), row[1]) if row else None
+            case RunKey(run=run):
+                row = self._one("SELECT body, version FROM runs WHERE run = ?", run)
+                found = Versioned(_decode_run(row[0]), row[1]) if row else None
+            case PlanKey(plan=plan):
+                row = self._one("SELECT body FROM plans WHERE plan = ?", plan)
+                found = Versioned(StoredPlan(row[0]), 1) if row else None
+        if found is not None and not self._readonly:
+            self._keep(key, found)
+        return found
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        try:
+            return self.connection.execute(sql, values).fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable(f"the state can't be read: {error}") from error
+
+    def _keep(self, key: Key, versioned: Versioned) -> None:
+        kept = self._kept
+        if len(kept) >= _KEPT:
+            for oldest in [key for key, _ in zip(kept, range(_KEPT // 4), strict=False)]:
+                del kept[oldest]
+        kept[key] = versioned
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """See `ports.Store`."""
+        if not writes:
+            return
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            after = self._write(writes)
+            self.connection.execute("COMMIT")
+        except (sqlite3.Error, Conflict) as error:
+            self._undo(writes)
+            if isinstance(error, sqlite3.IntegrityError):
+                raise Conflict("a document was created by somebody else") from error
+            if isinstance(error, sqlite3.Error):
+                raise Unavailable(f"the state can't be written: {error}") from error
+            raise
+        for key, versioned in after:
+            if versioned is None:
+                self._kept.pop(key, None)
+            else:
+                self._keep(key, versioned)
+
+    def _undo(self, writes: Sequence[Write]) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        for change, _ in writes:
+            self._kept.pop(change.key, None)
+
+    def _write(self, writes: Sequence[Write]) -> list[tuple[Key, Versioned | None]]:
+        new: dict[str, list[Any]] = {}
+        changed: dict[str, list[Any]] = {}
+        after: list[tuple[Key, Versioned | None]] = []
+        for change, version in writes:
+            match change:
+                case Put(key=key, doc=doc):
+                    pass
+                case Join(key=key, members=members):
+                    self._kept.pop(key, None)
+                    found = self._select(key)
+                    version = found.version if found else 0
+                    doc = _joined(found, members)
+                    if found is not None and doc is found.doc:
+                        continue
+                case Delete(key=key):
+                    self._delete(key, version)
+                    after.append((key, None))
+                    continue
+            after.append((key, Versioned(doc, version + 1)))
+            sql, row = _row(key, doc, version)
+            (changed if version else new).setdefault(sql, []).append(row)
+        for sql, rows in new.items():
+            self.connection.executemany(sql, rows)
+        for sql, rows in changed.items():
+            if self.connection.executemany(sql, rows).rowcount != len(rows):
+                raise Conflict("a document was changed by somebody else")
+        return after
+
+    def _delete(self, key: Key, version: int) -> None:
+        values: tuple[Any, ...]
+        match key:
+            case NodeKey(run=run, node=node):
+                sql, values = "DELETE FROM nodes WHERE run = ? AND node = ? AND version = ?", (run, node, version)
+            case RunKey(run=run):
+                sql, values = "DELETE FROM runs WHERE run = ? AND version = ?", (run, version)
+            case PlanKey():
+                raise AssertionError("plans are never deleted")
+        if self.connection.execute(sql, values).rowcount != 1 and version:
+            raise Conflict("a document was changed by somebody else")
+
+    def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
+        """See `ports.Store`."""
+        condition = {
+            "due": "due IS NOT NULL ORDER BY due",
+            "active": f"state IN {_ACTIVE}",
+            "any": "1",
+        }[where]
+        rows = self.connection.execute(
+            f"SELECT node, body FROM nodes WHERE run = ? AND {condition} LIMIT ?", (run, limit)
+        )
+        return [(node, _decode_node(body)) for node, body in rows]
+
+    def runs(
+        self, *, pipeline: str | None = None, open_only: bool = False, before: int | None = None, limit: int = 50
+    ) -> list[tuple[str, Run]]:
+        """See `ports.Store`."""
+        conditions, values = ["1"], list[Any]()
+        if pipeline is not None:
+            conditions.append("pipeline = ?")
+            values.append(pipeline)
+        if open_only:
+            conditions.append("ended IS NULL")
+        if before is not None:
+            conditions.append("started < ?")
+            values.append(before)
+        rows = self.connection.execute(
+            f"SELECT run, body FROM runs WHERE {' AND '.join(conditions)} ORDER BY started DESC, run LIMIT ?",
+            (*values, limit),
+        )
+        return [(run, _decode_run(body)) for run, body in rows]
+
+
+def _joined(found: Versioned | None, members: Iterable[str]) -> Node:
+    before = found.doc if found is not None and isinstance(found.doc, Node) else Node()
+    return before.joined(members)
+
+
+def _row(key: Key, doc: Document, version: int) -> tuple[str, tuple[Any, ...]]:
+    """The statement and its values: a new document is inserted, an old one updated at its version."""
+    if isinstance(doc, Node) and isinstance(key, NodeKey):
+        state = doc.phase.__struct_config__.tag
+        row: tuple[Any, ...] = (version + 1, state, doc.due, _encode(doc), key.run, key.node)
+        return (_UPDATE_NODE, (*row, version)) if version else (_INSERT_NODE, row)
+    if isinstance(doc, Run) and isinstance(key, RunKey):
+        row = (version + 1, doc.pipeline, doc.state.value, doc.started, doc.ended, _encode(doc), key.run)
+        return (_UPDATE_RUN, (*row, version)) if version else (_INSERT_RUN, row)
+    if isinstance(doc, StoredPlan) and isinstance(key, PlanKey) and not version:
+        return "INSERT INTO plans (plan, body) VALUES (?, ?)", (key.plan, doc.body)
+    raise Conflict(f"{key} can't hold a {type(doc).__name__} at version {version}")
