@@ -5,7 +5,7 @@ executes it over an `Io`, so that nothing here but `world` touches the network, 
 """
 
 from onward.local.gcw.definition import Definition
-from onward.local.gcw.errors import Problem, WorkflowError
+from onward.local.gcw.errors import WorkflowError
 from onward.local.gcw.interpreter import run
 from onward.local.gcw.loader import load
 from onward.local.gcw.ports import HttpRequest, HttpResponse, Io, Objects, StoredObject
@@ -17,7 +17,6 @@ __all__ = [
     "HttpResponse",
     "Io",
     "Objects",
-    "Problem",
     "StoredObject",
     "Value",
     "WorkflowError",

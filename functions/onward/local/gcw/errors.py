@@ -1,8 +1,7 @@
-"""What can go wrong: problems found before a run starts, and errors raised inside a run."""
+"""Errors raised inside a run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onward.core.errors import UserError
@@ -13,23 +12,6 @@ if TYPE_CHECKING:
 
 MAX_BRANCH_ERRORS = 100
 """Workflows' limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong in a definition: where, what, and how to mend it."""
-
-    file: str
-    line: int
-    """Counted from 1."""
-    where: str
-    """Workflow and step, such as `main.read`."""
-    message: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.file}:{self.line}: {self.where}: {self.message}{hint}"
 
 
 class WorkflowError(UserError):
@@ -60,7 +42,10 @@ class WorkflowError(UserError):
                 pass
             case other:
                 text = repr(other)
-        return " ".join(text.split())
+        line = " ".join(text.split())
+        return "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode() for char in line
+        )
 
     def __str__(self) -> str:
         return self.message

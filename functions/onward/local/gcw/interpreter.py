@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from onward.local.gcw import definition as d
-from onward.local.gcw.checks import parameters
+from onward.local.gcw.calls import parameters
 from onward.local.gcw.errors import WorkflowError, failure, unhandled_branches
 from onward.local.gcw.evaluator import evaluate
 from onward.local.gcw.functions import invoke, library, named

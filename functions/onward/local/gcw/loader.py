@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from onward.core.errors import BadPipeline
-from onward.local.gcw.checks import call_problems, variable_problems
+from onward.core.problems import Report
+from onward.local.gcw.calls import check_calls
 from onward.local.gcw.definition import Definition, Param, Workflow
-from onward.local.gcw.errors import Problem
 from onward.local.gcw.reader import VARIABLE, Context
 from onward.local.gcw.source import BadSource, Node, read
 from onward.local.gcw.steps import StepParser
+from onward.local.gcw.variables import check_variables
 
 
 def load(source: str, filename: str) -> Definition:
@@ -17,19 +17,21 @@ def load(source: str, filename: str) -> Definition:
     `source` is YAML or JSON; `filename` is only for messages. BadPipeline holds every problem found,
     among them, by name, each construct and function that is not available locally.
     """
+    report = Report(filename, source.count("\n") + 1)
     try:
         root = read(source)
     except BadSource as error:
-        raise BadPipeline((Problem(filename, error.line, "source", str(error)),)) from None
-    parser = StepParser(filename)
+        report.say(error.line, (), str(error))
+        raise report.failure() from None
+    parser = StepParser(report)
     workflows = {name: _workflow(parser, name, node) for name, node in _bodies(parser, root).items()}
     definition = Definition(filename, workflows)
-    problems = [*parser.problems, *call_problems(definition)]
-    # What did not parse may have been what assigns a variable, so variables are looked at last.
-    problems = problems or list(variable_problems(definition))
-    if problems:
-        problems.sort(key=lambda problem: problem.line)
-        raise BadPipeline(tuple(problems))
+    check_calls(definition, report)
+    if not report.problems:
+        # What did not parse may have been what assigns a variable, so variables are looked at last.
+        check_variables(definition, report)
+    if report.problems:
+        raise report.failure()
     return definition
 
 
@@ -68,7 +70,7 @@ def _params(parser: StepParser, node: Node, context: Context) -> tuple[Param, ..
         if not VARIABLE.fullmatch(name):
             parser.problem(item.line, context, "`params` lists names, each as `name` or `name: default`")
         elif name in params:
-            parser.problem(item.line, context, f"two parameters are named `{name}`")
+            parser.problem(item.line, context, f"two parameters are named {name}")
         else:
             params[name] = param
     return tuple(params.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from onward.core.problems import shown
 from onward.local.gcw.definition import Constant, Retry, Template
 from onward.local.gcw.errors import WorkflowError, failure
 from onward.local.gcw.evaluator import Environment
@@ -54,7 +55,7 @@ def parse_retry(reader: Reader, node: Node, context: Context) -> Retry | None:
         if name in POLICIES:
             return Retry(POLICIES[name], node.line, Constant(RETRIES), **BACKOFF)
         if name is not None:
-            message = f"the retry policy `{name}` is not available locally"
+            message = f"the retry policy {shown(name)} is not available locally"
             reader.problem(node.line, context, message, f"there are {' and '.join(POLICIES)}")
         return None
     fields = ("predicate", "max_retries", "backoff")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from onward.core.problems import Report, listed, shown
 from onward.local.gcw import expressions as ex
 from onward.local.gcw.definition import Computed, Constant, Template
-from onward.local.gcw.errors import Problem
 from onward.local.gcw.source import Node
 from onward.local.gcw.templates import computed, template
 from onward.local.gcw.tokens import ExpressionError
@@ -31,8 +30,8 @@ class Context:
     in_parallel: bool = False
 
     @property
-    def where(self) -> str:
-        return f"{self.workflow}.{self.step}" if self.step else self.workflow
+    def path(self) -> tuple[str, ...]:
+        return (self.workflow, self.step) if self.step else (self.workflow,)
 
     def at(self, step: str) -> Context:
         return replace(self, step=step)
@@ -40,11 +39,10 @@ class Context:
 
 @dataclass(slots=True)
 class Reader:
-    filename: str
-    problems: list[Problem] = field(default_factory=list)
+    report: Report
 
     def problem(self, line: int, context: Context, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(self.filename, line, context.where, message, hint))
+        self.report.say(line, context.path, message, hint)
 
     def mapping(self, node: Node, context: Context, what: str) -> dict[str, Node]:
         if isinstance(node.content, dict):
@@ -76,8 +74,8 @@ class Reader:
         found = self.mapping(node, context, what)
         for key in found:
             if key not in allowed:
-                hint = suggestion(key, allowed) or f"{what} takes {', '.join(sorted(allowed))}"
-                self.problem(found[key].line, context, f"`{key}` is not available here", hint)
+                hint = self.report.similar(key, allowed) or f"{what} takes {listed(sorted(allowed))}"
+                self.problem(found[key].line, context, f"{shown(key)} is not available here", hint)
         for key in required:
             if found and key not in found:
                 self.problem(node.line, context, f"{what} needs `{key}`")
@@ -116,8 +114,3 @@ class Reader:
         if name is None:
             self.problem(node.line, context, f"`{what}` must name a function, as in ${{http.default_retry}}")
         return name
-
-
-def suggestion(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean `{close[0]}`?" if close else ""

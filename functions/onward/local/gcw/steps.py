@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from onward.core.problems import shown
 from onward.local.gcw import expressions as ex
 from onward.local.gcw.definition import (
     Action,
@@ -29,7 +30,7 @@ from onward.local.gcw.definition import (
     Try,
 )
 from onward.local.gcw.policies import parse_retry
-from onward.local.gcw.reader import Context, Reader, suggestion
+from onward.local.gcw.reader import Context, Reader
 from onward.local.gcw.source import Node
 from onward.local.gcw.tokens import ExpressionError
 
@@ -60,9 +61,9 @@ class StepParser(Reader):
 
     def named_step(self, name: str, body: Node, line: int, context: Context) -> Step:
         if name in self.names:
-            self.problem(line, context, f"two steps are named `{name}`")
+            self.problem(line, context, f"two steps are named {shown(name)}")
         if name in RESERVED:
-            self.problem(line, context, f"a step cannot be named `{name}`")
+            self.problem(line, context, f"a step cannot be named {shown(name)}")
         self.names.add(name)
         return self.step(body, line, context.at(name))
 
@@ -85,8 +86,11 @@ class StepParser(Reader):
         if target in RESERVED and target not in context.jumps:
             self.problem(node.line, context, f"`next: {target}` is not available here", RESERVED[target])
         elif target not in RESERVED and target not in context.targets:
-            hint = suggestion(target, context.targets) or "a jump leads to a step beside or around this one"
-            self.problem(node.line, context, f"`next: {target}`: there is no such step to jump to", hint)
+            hint = (
+                self.report.similar(target, context.targets)
+                or "a jump leads to a step beside or around this one"
+            )
+            self.problem(node.line, context, f"`next`: there is no step {shown(target)} to jump to", hint)
         return target
 
     def assign(self, keys: Keys, context: Context) -> Action:
@@ -100,7 +104,7 @@ class StepParser(Reader):
             try:
                 variable, path = _target(ex.parse(target))
             except ExpressionError as error:
-                self.problem(line, context, f"cannot assign to `{target}`: {error}")
+                self.problem(line, context, f"cannot assign to {shown(target)}: {error}")
             else:
                 yield Assignment(variable, path, self.value(node, context))
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
-from onward.local.gcw.buckets import FolderObjects
 from onward.local.gcw.errors import WorkflowError, failure, http_failure
+from onward.local.gcw.objects import FolderObjects
 from onward.local.gcw.ports import HttpRequest, HttpResponse
 from onward.local.gcw.values import Value, from_json, to_json
 
