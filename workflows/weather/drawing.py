@@ -192,7 +192,7 @@ def mark(x: float, y: float, dy: float, label: str) -> list[str]:
     """A ring at a notable value, its label above or below, kept inside the chart."""
     side = "" if x < LEFT + 70 else "end" if x > RIGHT - 70 else "mid"
     ring = f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
-    return [ring, text(x, y + dy, label, f"mark {side}")]
+    return [ring, text(x, y + dy, label, f"mark {side}".rstrip())]
 
 
 def gradient(y: Scale) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import sys
 from datetime import date, timedelta
 from pathlib import Path
@@ -82,6 +83,26 @@ def test_all_stations_are_one_curve(chart: ModuleType) -> None:
         ]
     )
     assert day == (date(2013, 6, 7), 8.0, 14.5, 21.5, 4.0, 9.0)
+
+
+def test_a_day_is_a_bar_from_its_coldest_to_its_warmest_hour(chart: ModuleType) -> None:
+    svg = drawn(chart, [row("2013-06", **WARM), row("2013-06-07", **WARM | {"temp_min_c": 15.0})])
+    axis = {text.text: float(text.get("y", "")) - 4 for text in svg.iter(f"{SVG}text")}
+    [band] = [path.get("d", "") for path in svg.iter(f"{SVG}path") if path.get("fill") == "url(#warmth)"]
+    found = re.fullmatch(r"M\S+ (\S+)h\S+V(\S+)h\S+z", band)
+    assert found is not None
+    top, bottom = map(float, found.groups())
+    assert bottom == pytest.approx((axis["10"] + axis["20"]) / 2, abs=0.1)
+    assert top == pytest.approx(axis["20"] - (axis["20"] - axis["30"]) * 0.15, abs=0.1)
+
+
+def test_a_label_at_the_edge_points_inwards(chart: ModuleType) -> None:
+    days = [f"2013-06-{day:02}" for day in range(1, 31)]
+    hot, cold = {"temp_max_c": 30.0}, {"temp_min_c": 1.0}
+    values = {days[0]: WARM | hot, days[-1]: WARM | cold}
+    svg = drawn(chart, [row("2013-06", **WARM), *(row(day, **values.get(day, WARM)) for day in days)])
+    sides = {text.text: text.get("class", "").split()[1:] for text in svg.iter(f"{SVG}text")}
+    assert (sides["30.0 °C on 1 June"], sides["1.0 °C on 30 June"]) == ([], ["end"])
 
 
 def test_the_line_of_the_means_is_broken_where_a_day_is_missing(chart: ModuleType) -> None:
@@ -182,7 +203,7 @@ def test_in_the_cloud_the_step_reads_and_writes_objects(
     bucket = Bucket(
         {
             "d/totals/part-00000-x.json": ("".join(json.dumps(row) + "\n" for row in rows), ""),
-            "d/totals/_SUCCESS": ("", ""),
+            "d/totals/_SUCCESS": ("no part", ""),
             "d/counts.json": ('{"clean": 48, "rejected": {}}', ""),
         }
     )
@@ -206,3 +227,23 @@ def test_the_year_is_told_where_it_changes(chart: ModuleType, drawing: ModuleTyp
     start = date(2013, 12, 31)
     days = [drawing.Period(start + timedelta(days=n), *[None] * 5) for n in range(2)]
     assert chart.span(days) == "31 December 2013 to 1 January 2014"
+
+
+def test_the_picture_beside_the_sample_is_what_becomes_of_the_sample(
+    clean: ModuleType, totals: ModuleType, chart: ModuleType, weather: Path
+) -> None:
+    columns = ("station", "time", "temp_c", "precip_mm", "gust_ms")
+    lines = (weather / "sample/stations/2013-12-31/nyc.csv").read_bytes().splitlines()
+    hours = (hour for line in lines for hour in clean.sort_line(("nyc.csv", line)) if isinstance(hour, dict))
+    with sqlite3.connect(":memory:") as database:
+        database.row_factory = sqlite3.Row
+        database.execute(f"CREATE TABLE hourly ({', '.join(columns)})")
+        values = ([hour[column] for column in columns] for hour in hours)
+        database.executemany("INSERT INTO hourly VALUES (?, ?, ?, ?, ?)", values)
+        rows = [dict(row) for row in database.execute(totals.TOTALS)]
+
+    picture = ElementTree.parse(weather / "sample/chart.svg").getroot()
+    assert words(picture) == words(drawn(chart, rows))
+    style = picture.find(f"{SVG}style")
+    assert style is not None
+    assert style.text == sys.modules["drawing"].STYLE
