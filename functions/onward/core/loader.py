@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from onward.core.checks import check
 from onward.core.grammar import IDENTIFIER, PIPELINE
-from onward.core.nodes import parse
+from onward.core.parsing import parse
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Problem, Report, shown
 from onward.core.shapes import Text

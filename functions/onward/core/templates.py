@@ -17,10 +17,12 @@ import re
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from datetime import date
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from onward.core.errors import BadTemplate
 from onward.core.problems import did_you_mean, listed, shown
+from onward.core.scalars import MAX_INT
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -99,13 +101,11 @@ def _json(value: Any, depth: int = 0) -> Any:
     match value:
         case Undefined():
             str(value)  # raises, with the name
-        case None | bool() | int():
+        case None | bool() | int() | float() if _fits(value):
             return value
-        case float() if value - value == 0:
-            return value
+        case str() if len(value) > MAX_TEXT:
+            raise ValueError("the result would be larger than 1 MiB")
         case str():
-            if len(value) > MAX_TEXT:
-                raise ValueError("the result would be larger than 1 MiB")
             return str(value)
         case date():
             return value.isoformat()
@@ -114,6 +114,11 @@ def _json(value: Any, depth: int = 0) -> Any:
         case list() | tuple() | Iterator() | KeysView() | ValuesView() | ItemsView():
             return [_json(item, depth + 1) for item in value]
     raise ValueError(f"JSON can't hold a {type(value).__name__}")
+
+
+def _fits(value: float | None) -> bool:
+    """Every reader of JSON takes it."""
+    return value is None or (isfinite(value) if isinstance(value, float) else abs(value) <= MAX_INT)
 
 
 def missing(template: str, context: Mapping[str, Any]) -> str:

@@ -1,0 +1,64 @@
+"""Each mistake in a pipeline file has a message of its own, that says how to mend it."""
+
+# ruff: noqa: E501 - a message is easier to read in one piece
+# fmt: off
+
+import pytest
+from unit.core.loading import SOUND, STEP, problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        # keys
+        ("description:", "descripton:", "2: unknown key `descripton`; did you mean `description`?"),
+        ("pipeline: weather\n", "\n", "2: `pipeline` is missing"),
+        ("timeout: 1h30m", "for_each: 2", None),
+        ("  tell:\n", "  clean:\n", "23: steps: `clean` is here twice, first on line 11; keep one"),
+        ("    timeout: 1h30m", "    outputs: []", "16: steps.clean: `outputs` is here twice, first on line 15; keep one"),
+        # types
+        ("pipeline: weather", "pipeline: 12", '1: pipeline: must be a name, not the number 12; quote it: "12"'),
+        ("pipeline: weather", "pipeline: true", '1: pipeline: must be a name, not true; quote it: "true"'),
+        ("needs: [publish]", "needs: publish", "24: steps.tell.needs: must be a list, not `publish`; write [publish]"),
+        ("needs: [publish]", "needs:", "24: steps.tell.needs: is empty; give it a value or remove the key"),
+        ("retry: {attempts: 3,", "retry: {attempts: 3.5,", "14: steps.clean.retry.attempts: must be a whole number from 1 to 100, not the number 3.5"),
+        ("retry: {attempts: 3,", "retry: {attempts: 0,", "14: steps.clean.retry.attempts: must be a whole number from 1 to 100, not the number 0"),
+        ("args: {who: all}", "args: [all]", "25: steps.tell.python.args: must be a mapping, not a list"),
+        ("max_workers: 20", "max_workers: [20]", "13: steps.clean.resources.max_workers: must be a single value, not a list"),
+        # durations
+        ("1h30m", "1h 30m", '15: steps.clean.timeout: must be a duration, not `1h 30m`; such as "30s", "10m", "2h", "1d" or "1h30m"'),
+        ("1h30m", '""', '15: steps.clean.timeout: must be a duration, not ``; such as "30s", "10m", "2h", "1d" or "1h30m"'),
+        ("1h30m", "0s", "15: steps.clean.timeout: 0s is outside of 1s to 365d"),
+        ("1h30m", "400d", "15: steps.clean.timeout: 400d is outside of 1s to 365d"),
+        ("max_backoff: 10m", "max_backoff: 10s", "14: steps.clean.retry: `backoff` is longer than `max_backoff`; raise `max_backoff`"),
+        # kinds
+        ('    python: {call: "tools.py:tell", args: {who: all}}', "    timeout: 1h", "23: steps.tell: needs exactly one of `dataflow`, `dataproc`, `workflow` and `python`"),
+        ("    workflow:", f"    {STEP}\n    workflow:", "20: steps.publish: has `workflow` and `python`; keep exactly one"),
+        ('"tools.py:tell"', "tools.tell", "25: steps.tell.python.call: must be `file.py:function`, not `tools.tell`"),
+        ('"tools.py:tell"', '"tool.py:tell"', "25: steps.tell.python.call: there is no file `tool.py` in the pipeline's folder; did you mean `tools.py`?"),
+        ("source: publish.yaml", "source: ../publish.yaml", "22: steps.publish.workflow.source: there is no file `../publish.yaml` in the pipeline's folder; did you mean `publish.yaml`?"),
+        ("pyspark: totals.py", "spark_sql: report.sql", "19: steps.totals.dataproc.args: only `pyspark` takes `args`; put it into the body"),
+        # names
+        ("pipeline: weather", "pipeline: Weather", "1: pipeline: must be a name, not `Weather`; a letter, then up to 62 of a-z, 0-9, `-` and `_`"),
+        ("  tell:", "  te ll:", "23: steps: `te ll` is not a name; a letter, then up to 62 of a-z, 0-9, `-` and `_`"),
+        ("  limit:", "  li-mit:", None),
+        ("  tell:", f"  a_b: {{{STEP}}}\n  a-b: {{{STEP}}}\n  tell:", "24: steps.a-b: the name differs from `a_b` by `-` and `_` only; rename one"),
+        # parameters
+        ("date: date", "date: day", "7: params.date: must be one of string, int, float, bool, date, datetime, list, not `day`"),
+        ("date: date", "date: {type: dat}", "7: params.date.type: must be one of string, int, float, bool, date, datetime, list, not `dat`; did you mean `date`?"),
+        ("default: 3", "default: three", "8: params.limit.default: must be a whole number, not `three`"),
+        ("default: 3", "default: 3, required: true", "8: params.limit: is required and has a default; remove one of the two"),
+        ("  limit:", "  run: string\n  limit:", None),
+        # needs
+        ("[publish]", "[tell]", "24: steps.tell.needs: a step can't need itself"),
+        ("[publish]", "[publish, publish]", "24: steps.tell.needs: `publish` is here twice; keep one"),
+        ("    resources:", "    needs: [publish]\n    resources:", "13: steps.clean.needs: the steps wait for each other: clean → publish → totals → clean"),
+        ("idle_ttl: 10m", "idle_ttl: 1m", "28: clusters.etl.idle_ttl: 1m is outside of 5m to 14d"),
+    ],
+)
+def test_each_mistake_has_its_own_message(old: str, new: str, problem: str | None) -> None:
+    assert old in SOUND
+    found = problems(SOUND.replace(old, new))
+    if problem is not None:
+        assert problem in found
+        assert len(found) <= 2
