@@ -43,8 +43,8 @@ def _step_calls(definition: Definition, step: Step, report: Report) -> Iterator[
     for expression, line in step_expressions(step):
         for part in subexpressions(expression):
             if isinstance(part, ex.Call):
-                function = library().get(part.function)
-                if function is not None and function.blocking and part.function not in definition.workflows:
+                called = library().get(part.function)
+                if called is not None and called.blocking and part.function not in definition.workflows:
                     yield line, f"{part.function} cannot be called inside an expression", "use a `call` step"
                 for message, hint in _call(definition, part.function, len(part.arguments), report):
                     yield line, message, hint

@@ -43,9 +43,8 @@ class WorkflowError(UserError):
             case other:
                 text = repr(other)
         line = " ".join(text.split())
-        return "".join(
-            char if char.isprintable() else char.encode("unicode_escape").decode() for char in line
-        )
+        clean = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        return "".join(clean)
 
     def __str__(self) -> str:
         return self.message

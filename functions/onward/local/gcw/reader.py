@@ -77,7 +77,7 @@ class Reader:
                 hint = self.report.similar(key, allowed) or f"{what} takes {listed(sorted(allowed))}"
                 self.problem(found[key].line, context, f"{shown(key)} is not available here", hint)
         for key in required:
-            if found and key not in found:
+            if key not in found and isinstance(node.content, dict):
                 self.problem(node.line, context, f"{what} needs `{key}`")
         return found
 

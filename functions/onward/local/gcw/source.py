@@ -50,22 +50,26 @@ def read(text: str) -> Node:
     if text.lstrip()[:1] in ("{", "["):
         text = text.replace("\t", " ")  # JSON may be indented by tabs, YAML may not
     try:
-        _refuse_anchors(text)
+        _refuse(text)
         root = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise BadSource(f"not YAML: {error.problem or error}", mark.line + 1 if mark else 1) from None
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        raise BadSource(f"not YAML: {reason}", mark.line + 1 if mark else 1) from None
     except yaml.YAMLError as error:
         raise BadSource(f"not YAML: {' '.join(str(error).split())}", 1) from None
-    except RecursionError:
-        raise BadSource("the source is nested too deeply", 1) from None
     if root is None:
         raise BadSource("the file is empty", 1)
-    return _node(root, 0)
+    return _node(root)
 
 
-def _refuse_anchors(text: str) -> None:
+def _refuse(text: str) -> None:
+    """Raises for anchors and for depth, before anything recurses."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise BadSource(f"the source is nested more than {MAX_DEPTH} deep", _line(event))
         if isinstance(event, yaml.AliasEvent):
             raise BadSource(f"the YAML alias *{event.anchor} is not available locally", _line(event))
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
@@ -77,15 +81,13 @@ def _line(marked: Any) -> int:
     return line + 1
 
 
-def _node(node: yaml.Node, depth: int) -> Node:
+def _node(node: yaml.Node) -> Node:
     line = _line(node)
-    if depth > MAX_DEPTH:
-        raise BadSource(f"the source is nested more than {MAX_DEPTH} deep", line)
     if node.tag not in _PLAIN_TAGS:
         raise BadSource(f"the YAML tag {node.tag} is not available locally", line)
     match node:
         case yaml.SequenceNode():
-            return Node([_node(item, depth + 1) for item in node.value], line)
+            return Node([_node(item) for item in node.value], line)
         case yaml.MappingNode():
             entries: dict[str, Node] = {}
             for key, value in node.value:
@@ -93,7 +95,7 @@ def _node(node: yaml.Node, depth: int) -> Node:
                     raise BadSource("a key must be a string", _line(key))
                 if key.value in entries:
                     raise BadSource(f"the key `{key.value}` is there twice", _line(key))
-                entries[_text(key.value)] = _node(value, depth + 1)
+                entries[_text(key.value)] = _node(value)
             return Node(entries, line)
         case yaml.ScalarNode():
             return Node(_text(node.value) if node.style else _plain(node.value, line), line)

@@ -86,10 +86,7 @@ class StepParser(Reader):
         if target in RESERVED and target not in context.jumps:
             self.problem(node.line, context, f"`next: {target}` is not available here", RESERVED[target])
         elif target not in RESERVED and target not in context.targets:
-            hint = (
-                self.report.similar(target, context.targets)
-                or "a jump leads to a step beside or around this one"
-            )
+            hint = self.report.similar(target, context.targets) or "jumps lead to steps beside or around"
             self.problem(node.line, context, f"`next`: there is no step {shown(target)} to jump to", hint)
         return target
 

@@ -19,9 +19,8 @@ def check_variables(definition: Definition, report: Report) -> None:
             for name, line in _reads(step):
                 if name not in known:
                     hint = report.similar(name, known)
-                    report.say(
-                        line, (workflow.name, step.name), f"nothing assigns the variable `{name}`", hint
-                    )
+                    message = f"nothing assigns the variable `{name}`"
+                    report.say(line, (workflow.name, step.name), message, hint)
         for step, message in _unshared(workflow.steps, params, frozenset()):
             report.say(step.line, (workflow.name, step.name), message)
 
