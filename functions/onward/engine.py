@@ -47,7 +47,20 @@ from onward.core.transition import scope, transition
 from onward.jobs import Jobs
 from onward.overlay import Overlay
 from onward.plans import Plans
-from onward.ports import Accepted, Bus, Busy, Clock, Declined, Objects, Service, Services, Store, Timers
+from onward.ports import (
+    Accepted,
+    Bus,
+    Busy,
+    Clock,
+    Declined,
+    JobRef,
+    Objects,
+    Service,
+    Services,
+    Status,
+    Store,
+    Timers,
+)
 
 COMMIT_TRIES = 6
 AFTER_TROUBLE = 10 * SECOND
@@ -188,6 +201,10 @@ class Engine:
         ref = self.jobs.ref(plan, run, node, attempt, self._job(run, node))
         status = self._service(plan, node).status(ref)
         return self.jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
+
+    def verdict(self, ref: JobRef, status: Status) -> Event:
+        """What a service said by itself, as the event that a status read would have given."""
+        return self.jobs.verdict(self._plan(ref.run), ref, status)
 
     def _find(self, command: Find) -> Found:
         run, now = command.run, self.clock.now()

@@ -8,7 +8,7 @@ a conflict drops what was kept. Reading from another process is free at any time
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,6 +62,8 @@ class SqliteStore:
         if not readonly:
             migrate(self.connection, path)
         self._kept: dict[Key, Versioned] = {}
+        self.on_commit: Callable[[Sequence[Write]], None] | None = None
+        """Told of each commit of this store, right after it."""
 
     def close(self) -> None:
         """Nothing is lost by not calling it."""
@@ -126,6 +128,8 @@ class SqliteStore:
                 self._kept.pop(key, None)
             else:
                 self._keep(key, versioned)
+        if self.on_commit is not None:
+            self.on_commit(writes)
 
     def _undo(self, writes: Sequence[Write]) -> None:
         if self.connection.in_transaction:

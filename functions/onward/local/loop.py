@@ -1,0 +1,109 @@
+"""Feeds the engine: events that wait together are turned together, and nothing runs while none waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from onward.core.errors import OnwardError, Temporary
+from onward.core.events import Event, Submitted
+from onward.engine import Engine
+
+GROUP = 256
+"""Events at most that share a commit."""
+SETTLE_DELAY = 0.005
+"""Seconds that a settle waits for company: short steps end within it, and their commit takes it along."""
+_FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
+
+
+class EventLoop:
+    """The in-process bus. An event is `done` once all that it decided is committed."""
+
+    def __init__(
+        self, engine: Engine, loop: asyncio.AbstractEventLoop, say: Callable[[str], None]
+    ) -> None:
+        self._engine = engine
+        self._loop = loop
+        self._say = say
+        self._inbox: deque[tuple[Event, Callable[[], None] | None]] = deque()
+        self._settles: list[Event] = []
+        self._scheduled: asyncio.Handle | None = None
+        self._delayed = False
+        self._troubled = False
+        self._retry = _FIRST_RETRY
+        self.after_turn: list[Callable[[], None]] = []
+        """Called after each commit, before anything waits again."""
+
+    def post(self, events: Iterable[Event], done: Callable[[], None] | None = None) -> None:
+        """Take these in; `done` is called for each once it is dealt with."""
+        self._inbox.extend((event, done) for event in events)
+        if self._inbox:
+            self.wake()
+
+    def wake(self) -> None:
+        """Have a turn soon, if only for what comes after it."""
+        if self._scheduled is None or (self._delayed and not self._troubled):
+            self._schedule(0)
+
+    def _schedule(self, delay: float) -> None:
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        self._delayed = delay > 0
+        if delay:
+            self._scheduled = self._loop.call_later(delay, self._turn)
+        else:
+            self._scheduled = self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = None
+        group = [self._inbox.popleft() for _ in range(min(GROUP, len(self._inbox)))]
+        settles, self._settles = self._settles, []
+        try:
+            self._handle([*settles, *(event for event, _ in group)])
+        except Temporary as error:
+            self._say(f"{error}; trying again in {self._retry:g} s")
+            self._inbox.extendleft(reversed(group))
+            self._settles = settles
+            self._troubled = True
+            self._schedule(self._retry)
+            self._retry = min(2 * self._retry, _LAST_RETRY)
+            return
+        self._troubled, self._retry = False, _FIRST_RETRY
+        for _, done in group:
+            if done is not None:
+                done()
+        for after in self.after_turn:
+            after()
+        if self._inbox:
+            self._schedule(0)
+        elif self._settles and self._scheduled is None:
+            self._schedule(SETTLE_DELAY)
+
+    def _handle(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        try:
+            turn = self._engine.turn(events)
+        except OnwardError:
+            raise
+        except Exception as error:  # an event that can't be decided must not stop the others
+            if len(events) == 1:
+                self._say(f"{events[0]} could not be dealt with: {type(error).__name__}: {error}")
+                return
+            for event in events:
+                self._handle([event])
+            return
+        for report in turn.reports:
+            if isinstance(report, Submitted):
+                self._settles.append(report)
+            else:
+                self._inbox.append((report, None))
+        if turn.unfinished is not None:
+            self._say(str(turn.unfinished))
+
+    def close(self) -> None:
+        """Take in no more. What waits is found again in the state."""
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        self._inbox.clear()

@@ -1,0 +1,44 @@
+"""Objects as files: Onward's own under the state folder, the pipelines' in the bucket folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from onward.core.errors import NotFound, Unavailable
+from onward.local.buckets import Buckets
+
+
+class LocalObjects:
+    """See `ports.Objects`."""
+
+    def __init__(self, root: Path, buckets: Buckets) -> None:
+        self._root = root
+        self._buckets = buckets
+
+    def put(self, name: str, body: bytes) -> str:
+        """See `ports.Objects`."""
+        path = self._root / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_name(f".{path.name}.new")
+            with new.open("wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        except OSError as error:
+            raise Unavailable(f"{path} can't be written: {error.strerror}") from error
+        return f"onward:{name}"
+
+    def get(self, uri: str) -> bytes:
+        """See `ports.Objects`."""
+        path = self._root / uri.removeprefix("onward:")
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise NotFound(f"{path} can't be read: {error.strerror}") from None
+
+    def exists(self, uri: str) -> bool:
+        """See `ports.Objects`."""
+        return self._buckets.exists(uri)

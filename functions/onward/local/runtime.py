@@ -1,0 +1,245 @@
+"""The embedded runtime: the engine, alone with its store, fed by files, processes, timers and people.
+
+    bucket folders ─▶ watcher ─▶ ledger, matching ─┐
+    people, HTTP ─▶ start_run, cancel, retry ──────┼─▶ event loop ─▶ engine ─▶ store
+    supervised jobs, python workers, timers ───────┘                   └─▶ services
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from onward.core.errors import NotFound, UserError
+from onward.core.events import Bell, CancelRun, Event, StartRun
+from onward.core.matching import ObjectArrival, match
+from onward.core.naming import next_try, run_id
+from onward.core.params import bind
+from onward.core.pipeline import Pipeline
+from onward.core.problems import shown
+from onward.core.state import NodeKey, Run, RunKey, RunState
+from onward.engine import Engine
+from onward.local.buckets import Buckets
+from onward.local.clock import LoopTimers, SystemClock
+from onward.local.commands import Commands
+from onward.local.deployed import Deployed
+from onward.local.folder import StateFolder
+from onward.local.ledger import Ledger
+from onward.local.loop import EventLoop
+from onward.local.objects import LocalObjects
+from onward.local.pool.pool import Pool
+from onward.local.services import ProcessService, PythonService
+from onward.local.watcher import Arrival, Watcher
+from onward.ports import JobRef, Service, Status, Write
+from onward.recovery import unfinished
+from onward.stores.sqlite import SqliteStore
+from onward.views import Views
+
+
+class Runtime:
+    """One per state folder. Raises `StateInUse` when another runtime holds it."""
+
+    def __init__(
+        self, workflows: Path, state: Path, loop: asyncio.AbstractEventLoop, say: Callable[[str], None]
+    ) -> None:
+        self.folder = StateFolder(state)
+        self.folder.acquire()
+        self._loop = loop
+        self._say = say
+        self.buckets = Buckets(self.folder.buckets)
+        self.store = SqliteStore(self.folder.database)
+        clock = SystemClock()
+        objects = LocalObjects(self.folder.objects, self.buckets)
+        self._timers = LoopTimers(loop, clock, lambda event: self._events.post([event]))
+        self._services = self._make_services()
+        boot, turns = secrets.token_hex(8), count()
+        self.engine = Engine(
+            self.store, self._services, self._timers, _NoBus(), objects, clock, lambda: f"{boot}-{next(turns)}", alone=True
+        )
+        self._events = EventLoop(self.engine, loop, say)
+        self._deployed = Deployed(workflows.absolute(), self.folder.files, self.engine.plans, say)
+        self.views = Views(self.store, objects)
+        self._ledger = Ledger(self.store.connection)
+        self._watcher: Watcher | None = None
+        self._told: list[Callable[[frozenset[str]], None]] = []
+        self._events.after_turn.append(self._ledger.save)
+        self.store.on_commit = self._committed
+
+    def _make_services(self) -> dict[str, Service]:
+        commands = Commands(self.buckets)
+        processes = ProcessService(self.folder.jobs, commands, self._files, self._rung, self._loop)
+        python = PythonService(
+            lambda told: Pool(self._loop, told), commands, self._files, self.folder.logs, self._returned, self._loop
+        )
+        self._to_close = (processes, python)
+        return {"dataflow": processes, "dataproc": processes, "workflow": processes, "python": python}
+
+    def start(self, *, watch: bool) -> None:
+        """Bring open runs back into motion; `watch`: take what arrives in the buckets, and what has arrived."""
+        self._deployed.refresh()
+        self._events.post(unfinished(self.store))
+        if watch:
+            self._ledger.forget_missing(lambda bucket, name: self.buckets.exists(f"gs://{bucket}/{name}"))
+            triggers = [pipeline.trigger for pipeline in self._deployed.pipelines.values()]
+            self._watcher = Watcher(
+                self._loop,
+                self.buckets,
+                sorted({trigger.bucket for trigger in triggers if trigger is not None}),
+                self._ledger.known,
+                self._arrived,
+                on_touched=self._touched,
+                on_problem=self._say,
+            )
+            self._watcher.start()
+
+    async def close(self) -> None:
+        """Stop. Jobs go on under their supervisors, and the state stays as it is."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        self._events.close()
+        self._timers.close()
+        for service in self._to_close:
+            service.close()
+        self.store.close()
+        self.folder.release()
+
+    # What people ask for
+
+    async def start_run(self, pipeline: str, params: Mapping[str, Any], key: str) -> str:
+        """Start a run by hand. Returns its id once it is committed; the same key is the same run."""
+        self._deployed.refresh()
+        plan = self._deployed.plan(pipeline)
+        bound = bind(plan.pipeline.params, params)
+        run = run_id(pipeline, "hand", key)
+        await self._done(StartRun(run, pipeline, plan.name, bound, {"on": "hand", "key": key}))
+        return run
+
+    async def cancel(self, run: str) -> None:
+        """Cancel a run. Returns once that is committed; the run ends when its jobs have."""
+        self._run(run)
+        await self._done(CancelRun(run))
+
+    async def retry(self, run: str, *, newest_plan: bool = False) -> str:
+        """Start the next try of a run that has ended, and take over what succeeded. Returns its id."""
+        run = self.views.newest_try(run)
+        doc = self._run(run)
+        if not doc.state.ended:
+            raise UserError(f"run {run} is {doc.state.value}: it can be tried again when it has ended")
+        if doc.state is RunState.SUCCEEDED:
+            raise UserError(f"run {run} succeeded: there is nothing to try again")
+        plan = doc.plan
+        if newest_plan:
+            self._deployed.refresh()
+            plan = self._deployed.plan(doc.pipeline).name
+        again = next_try(run)
+        await self._done(StartRun(again, doc.pipeline, plan, doc.params, doc.trigger))
+        return again
+
+    async def ended(self, run: str) -> None:
+        """Returns when the run has ended."""
+        changed = asyncio.Event()
+        unsubscribe = self.subscribe(lambda runs: changed.set() if run in runs else None)
+        try:
+            while not self._run(run).state.ended:
+                await changed.wait()
+                changed.clear()
+        finally:
+            unsubscribe()
+
+    def subscribe(self, told: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+        """Be told which runs each commit changed. Returns what ends that."""
+        self._told.append(told)
+        return lambda: self._told.remove(told)
+
+    def _run(self, run: str) -> Run:
+        found = self.store.read([RunKey(run)]).get(RunKey(run))
+        if found is None or not isinstance(found.doc, Run):
+            raise NotFound(f"there is no run {run}; `onward runs` lists them")
+        return found.doc
+
+    async def _done(self, event: Event) -> None:
+        committed = asyncio.Event()
+        self._events.post([event], committed.set)
+        await committed.wait()
+
+    def _committed(self, writes: Sequence[Write]) -> None:
+        if self._told:
+            runs = frozenset(
+                write.change.key.run for write in writes if isinstance(write.change.key, RunKey | NodeKey)
+            )
+            for told in list(self._told):
+                told(runs)
+
+    # What arrives in the buckets
+
+    def _arrived(self, arrivals: list[Arrival]) -> None:
+        self._deployed.refresh()
+        pipelines = self._deployed.pipelines.values()
+        for arrival in arrivals:
+            bucket, name, generation = arrival.bucket, arrival.name, arrival.generation
+            self._ledger.took(bucket, name, generation)
+            settle = partial(self._ledger.settle, bucket, name, generation)
+            starts = list(self._starts(pipelines, arrival))
+            if starts:
+                # The last start's commit covers the others: they are decided in order.
+                self._events.post(starts[:-1])
+                self._events.post(starts[-1:], settle)
+            else:
+                settle()
+        self._events.wake()
+
+    def _starts(self, pipelines: Iterable[Pipeline], arrival: Arrival) -> Iterator[StartRun]:
+        """The runs that this arrival starts; what can't start is reported and kept as a dead letter."""
+        uri = f"gs://{arrival.bucket}/{arrival.name}"
+        found = match(pipelines, ObjectArrival(arrival.bucket, arrival.name, arrival.generation, arrival.size))
+        if not found:
+            self._say(f"{shown(uri)} matches no pipeline; ignored")
+        for pipeline, captured in found:
+            trigger = {
+                "on": "object",
+                "uri": uri,
+                "bucket": arrival.bucket,
+                "name": arrival.name,
+                "generation": arrival.generation,
+                "size": arrival.size,
+                **captured,
+            }
+            try:
+                plan = self._deployed.plan(pipeline.name)
+                bound = bind(pipeline.params, captured)
+            except UserError as error:
+                self._say(f"{shown(uri)} does not start {pipeline.name}: {error}")
+                self.folder.bury(str(error), {"pipeline": pipeline.name, **trigger})
+                continue
+            run = run_id(pipeline.name, "object", arrival.bucket, arrival.name, arrival.generation)
+            yield StartRun(run, pipeline.name, plan.name, bound, trigger)
+
+    def _touched(self, arrival: Arrival) -> None:
+        self._ledger.took(arrival.bucket, arrival.name, arrival.generation)
+        self._ledger.settle(arrival.bucket, arrival.name, arrival.generation)
+
+    # What the services report
+
+    def _files(self, plan: str) -> Path:
+        found = self.engine.plans.get(plan)
+        assert found is not None, "a job is only ever submitted for a stored plan"
+        return self._deployed.folder(found)
+
+    def _rung(self, ref: JobRef) -> None:
+        self._events.post([Bell(ref.run, ref.node, ref.attempt)])
+
+    def _returned(self, results: list[tuple[JobRef, Status]]) -> None:
+        self._events.post([self.engine.verdict(ref, status) for ref, status in results])
+
+
+class _NoBus:
+    """A process that is alone with its store publishes nothing."""
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """See `ports.Bus`."""
+        assert not events

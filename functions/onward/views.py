@@ -1,0 +1,150 @@
+"""What people and scripts see of a run: plain JSON-able values, times as RFC 3339 with microseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from onward.core.errors import NotFound
+from onward.core.naming import next_try, try_number
+from onward.core.plan import Plan, StepNode
+from onward.core.state import (
+    Backoff,
+    Failed,
+    Node,
+    NodeKey,
+    Run,
+    RunKey,
+    Succeeded,
+    UpstreamFailed,
+)
+from onward.plans import Plans
+from onward.ports import Objects, Store
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(at: int | None) -> str | None:
+    """Microseconds since 1970 as `2026-11-22T10:00:00.000000Z`."""
+    if at is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Views:
+    """Reads runs from a store."""
+
+    def __init__(self, store: Store, objects: Objects) -> None:
+        self._store = store
+        self._plans = Plans(store)
+        self._objects = objects
+
+    def run(self, run: str) -> dict[str, Any]:
+        """One run with its steps, in the fixed spelling that scripts rely on. Raises `NotFound`."""
+        doc, plan = self._found(run)
+        nodes = self._nodes(run, plan)
+        return {
+            "run": run,
+            "pipeline": doc.pipeline,
+            "state": doc.state.value,
+            "params": doc.params,
+            "started": rfc3339(doc.started),
+            "ended": rfc3339(doc.ended),
+            "steps": [self._step(name, nodes[name]) for name, _ in plan.step_nodes()],
+        }
+
+    def details(self, run: str) -> dict[str, Any]:
+        """The run, and beside it what started it, why it failed, what each step waits for, and their histories."""
+        doc, plan = self._found(run)
+        nodes = self._nodes(run, plan)
+        seen = self.run(run)
+        for step in seen["steps"]:
+            node = nodes[step["name"]]
+            step["waits_for"] = waits_for(step["name"], plan, nodes)
+            step["kind"] = plan.step_node(step["name"]).step.kind
+            step["history"] = [
+                {"at": rfc3339(entry.at), "event": entry.event, "state": entry.state, "why": entry.why}
+                for entry in node.history
+            ]
+        return {**seen, "trigger": doc.trigger, "error": doc.error, "plan": doc.plan, "try": try_number(run)}
+
+    def runs(self, pipeline: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """The latest runs, without their steps."""
+        return [
+            {
+                "run": run,
+                "pipeline": doc.pipeline,
+                "state": doc.state.value,
+                "params": doc.params,
+                "started": rfc3339(doc.started),
+                "ended": rfc3339(doc.ended),
+                "error": doc.error,
+            }
+            for run, doc in self._store.runs(pipeline=pipeline, limit=limit)
+        ]
+
+    def newest_try(self, run: str) -> str:
+        """The latest try of a run that was tried again."""
+        while self._store.read([RunKey(next_try(run))]):
+            run = next_try(run)
+        return run
+
+    def _found(self, run: str) -> tuple[Run, Plan]:
+        found = self._store.read([RunKey(run)]).get(RunKey(run))
+        plan = self._plans.of_run(run)
+        if found is None or plan is None or not isinstance(found.doc, Run):
+            raise NotFound(f"there is no run {run}; `onward runs` lists them")
+        return found.doc, plan
+
+    def _nodes(self, run: str, plan: Plan) -> dict[str, Node]:
+        keys = {name: NodeKey(run, name) for name, _ in plan.step_nodes()}
+        found = self._store.read(keys.values())
+        return {
+            name: doc.doc if (doc := found.get(key)) and isinstance(doc.doc, Node) else Node()
+            for name, key in keys.items()
+        }
+
+    def _step(self, name: str, node: Node) -> dict[str, Any]:
+        return {
+            "name": name,
+            "state": str(node.phase.__struct_config__.tag),
+            "attempts": node.attempt,
+            "started": rfc3339(node.started),
+            "ended": rfc3339(node.ended),
+            "job": node.job,
+            "error": error_of(node),
+            "output": self._output(node),
+        }
+
+    def _output(self, node: Node) -> Any:
+        if not isinstance(node.phase, Succeeded):
+            return None
+        if node.phase.output_uri is not None:
+            return msgspec.json.decode(self._objects.get(node.phase.output_uri))
+        return node.phase.output
+
+
+def error_of(node: Node) -> str | None:
+    """Why the node failed, or failed the last time."""
+    match node.phase:
+        case Failed(error=error) | Backoff(error=error):
+            return error
+        case UpstreamFailed(cause=cause):
+            return f"step {cause} did not succeed"
+        case _:
+            return None
+
+
+def waits_for(name: str, plan: Plan, nodes: dict[str, Node]) -> str:
+    """What a step is waiting for, in a few words; empty when it waits for nothing."""
+    node = nodes[name]
+    match node.phase:
+        case Backoff(until=until, attempt=attempt):
+            return f"attempt {attempt} at {rfc3339(until)}"
+        case phase if phase.ended or node.attempt:
+            return ""
+    planned = plan.nodes[name]
+    assert isinstance(planned, StepNode)
+    return ", ".join(need for need in planned.step.needs if not nodes[need].phase.ended)
