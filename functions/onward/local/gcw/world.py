@@ -123,6 +123,8 @@ def _body(response: Response, deadline: float) -> bytes:
             raise failure("ResourceLimitError", f"the answer is larger than {limit}")
         if time.monotonic() > deadline:
             raise TimeoutError
+    if missing := getattr(response, "length", None):
+        raise http.client.IncompleteRead(b"", missing)
     return b"".join(chunks)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
 from onward.local.gcw import Value, WorkflowError
 from onward.local.gcw import expressions as ex
 from onward.local.gcw.evaluator import evaluate as evaluate_tree
@@ -97,7 +96,7 @@ class NoVariables:
         raise failure("KeyError", name)
 
     def call(self, function: str, arguments: list[Value]) -> Value:
-        raise AssertionError(function)
+        raise AssertionError(function, arguments)
 
 
 # Syntax
@@ -132,12 +131,12 @@ def test_a_syntax_error_says_what_was_expected_and_where(text: str, says: str) -
     assert says in str(caught.value)
 
 
-@given(st.text(max_size=60) | st.text('()[].,"\'+-*/%<>=!andorti 01ab\\', max_size=40))
+@given(st.text(max_size=60) | st.text("()[].,\"'+-*/%<>=!andorti 01ab\\", max_size=40))
 def test_any_text_is_an_expression_or_a_syntax_error(text: str) -> None:
     try:
         ex.parse(text)
-    except ExpressionError as error:
-        assert str(error)
+    except ExpressionError:
+        return
 
 
 # Precedence, against Python's own: for these operators the two agree.
@@ -182,12 +181,14 @@ def test_precedence_and_arithmetic_agree_with_python(text: str) -> None:
 # Round trip: the printer puts parentheses everywhere, so it knows nothing of precedence.
 
 
-def written(tree: ex.Expression) -> str:
+def written(tree: ex.Expression) -> str:  # noqa: PLR0911  (one per kind of node)
     match tree:
         case ex.Literal(str(value)):
             return '"' + "".join(f"\\u{ord(char):04x}" for char in value) + '"'
         case ex.Literal(value):
-            return {None: "null", True: "true", False: "false"}[value] if type(value) is not int else str(value)
+            return (
+                {None: "null", True: "true", False: "false"}[value] if type(value) is not int else str(value)
+            )
         case ex.Name(name):
             return name
         case ex.Member(base, key):
@@ -205,9 +206,12 @@ def written(tree: ex.Expression) -> str:
 
 
 names = st.sampled_from(["a", "b_1", "iffy", "order", "nothing"])
+basic = st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"])
 leaves = (
     st.builds(ex.Literal, st.none() | st.booleans() | st.integers(0, 10**9))
-    | st.builds(ex.Literal, st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=4))
+    | st.builds(
+        ex.Literal, st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=4)
+    )
     | st.builds(ex.Name, names)
 )
 trees = st.recursive(

@@ -1,15 +1,17 @@
 """Loading a definition: what is refused, by name and line, before anything runs."""
 
+# ruff: noqa: E501 - a definition is easier to read in one piece
+
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from onward.core.errors import BadPipeline
-from onward.local.gcw import load
+from onward.local.gcw import Definition, load
 
 Problems = Callable[[str], list[str]]
 
@@ -71,7 +73,10 @@ def test_all_problems_are_found_in_one_go_in_the_order_of_the_file(problems: Pro
     [
         ('return: "gs://${args.x}"', "an expression must be the whole value"),
         ("return: ${args.x} and ${args.y}", "an expression must be the whole value"),
-        ("return: ${http.get('http://x')}", "http.get cannot be called inside an expression; use a `call` step"),
+        (
+            "return: ${http.get('http://x')}",
+            "http.get cannot be called inside an expression; use a `call` step",
+        ),
         ("return: ${len()}", "len needs the argument `value`"),
         ("return: ${len(1, 2)}", "len takes at most 1 arguments, 2 are given"),
         ("return: ${nothing}", "nothing assigns the variable `nothing`"),
@@ -82,7 +87,10 @@ def test_all_problems_are_found_in_one_go_in_the_order_of_the_file(problems: Pro
         ("assign: [{a: 1, b: 2}]", "each item of `assign` must be a map with one key"),
         ("assign: []", "`assign` must not be empty"),
         ("call: http.get", "http.get needs the argument `url`"),
-        ("{call: http.get, args: {url: x, ca_certificate: y}}", "http.get has no argument `ca_certificate` locally"),
+        (
+            "{call: http.get, args: {url: x, ca_certificate: y}}",
+            "http.get has no argument `ca_certificate` locally",
+        ),
         ("{call: sys.log, args: 5}", "`args` must be a map or a list"),
         ("{call: sys.log, args: {text: x}, result: a.b}", "`result` must name a variable"),
         ("{call: sys.log, assign: [{a: 1}]}", "a step does one thing, not call and assign"),
@@ -92,18 +100,36 @@ def test_all_problems_are_found_in_one_go_in_the_order_of_the_file(problems: Pro
         ("next: break", "`next: break` is not available here"),
         ("for: {value: v, steps: [{a: {next: end}}]}", "a `for` needs one of `in` and `range`"),
         ("for: {in: [1], steps: [{a: {next: end}}]}", "for needs `value`"),
-        ("for: {value: v, range: [1], steps: [{a: {next: end}}]}", "`range` is a list of the first and the last"),
+        (
+            "for: {value: v, range: [1], steps: [{a: {next: end}}]}",
+            "`range` is a list of the first and the last",
+        ),
         ("for: {value: v, in: [1], while: true, steps: [{a: {next: end}}]}", "`while` is not available here"),
         ("parallel: {shared: [args]}", "a `parallel` needs one of `branches` and `for`"),
         ("parallel: {exception_policy: stop, branches: [{b: {steps: [{a: {raise: x}}]}}]}", "continueAll"),
-        ("parallel: {branches: [{b: {steps: [{a: {return: x}}]}}]}", "`return` in a parallel branch is not available"),
+        (
+            "parallel: {branches: [{b: {steps: [{a: {return: x}}]}}]}",
+            "`return` in a parallel branch is not available",
+        ),
         ("parallel: {branches: [{b: {steps: [{a: {next: end}}]}}]}", "`next: end` is not available here"),
-        ("parallel: {for: {value: v, in: [1], steps: [{a: {next: break}}]}}", "`next: break` is not available here"),
-        ("parallel: {branches: [{b: {assign: [{args: 1}]}}]}", "`args` is assigned in a parallel step, so it must be"),
-        ("parallel: {shared: [z], branches: [{b: {assign: [{z: 1}]}}]}", "the shared variable `z` must be assigned"),
+        (
+            "parallel: {for: {value: v, in: [1], steps: [{a: {next: break}}]}}",
+            "`next: break` is not available here",
+        ),
+        (
+            "parallel: {branches: [{b: {assign: [{args: 1}]}}]}",
+            "`args` is assigned in a parallel step, so it must be",
+        ),
+        (
+            "parallel: {shared: [z], branches: [{b: {assign: [{z: 1}]}}]}",
+            "the shared variable `z` must be assigned",
+        ),
         ("try: {raise: x}", "a `try` needs `retry` or `except`"),
         ("{try: {raise: x}, except: {steps: [{a: {raise: y}}]}}", "except needs `as`"),
-        ("{try: {raise: x}, retry: '${http.retry}'}", "the retry policy `http.retry` is not available locally"),
+        (
+            "{try: {raise: x}, retry: '${http.retry}'}",
+            "the retry policy `http.retry` is not available locally",
+        ),
         ("{try: {raise: x}, retry: {max_retries: 3}}", "retry needs `predicate`"),
         (
             "{try: {raise: x}, retry: {predicate: '${mine}', max_retries: 3, backoff: '${retry.default_backoff}'}}",
@@ -160,7 +186,10 @@ def test_a_file_that_is_no_definition_is_refused(problems: Problems, source: str
 def test_the_arguments_of_a_sub_workflow_must_fit_its_parameters(
     problems: Problems, arguments: str, says: str | None
 ) -> None:
-    source = one_step(f"{{call: sub, {arguments}}}") + "sub:\n  params: [n, more: 2]\n  steps: [{s: {return: 1}}]\n"
+    source = (
+        one_step(f"{{call: sub, {arguments}}}")
+        + "sub:\n  params: [n, more: 2]\n  steps: [{s: {return: 1}}]\n"
+    )
     if says is None:
         load(source, "flow.yaml")
     else:
@@ -169,7 +198,9 @@ def test_the_arguments_of_a_sub_workflow_must_fit_its_parameters(
 
 def test_an_argument_of_a_connector_that_means_nothing_here_is_let_through() -> None:
     load(
-        one_step("{call: googleapis.storage.v1.objects.list, args: {bucket: b, connector_params: {timeout: 5}}}"),
+        one_step(
+            "{call: googleapis.storage.v1.objects.list, args: {bucket: b, connector_params: {timeout: 5}}}"
+        ),
         "flow.yaml",
     )
 
@@ -189,12 +220,16 @@ def test_hostile_names_stay_on_one_line_of_the_message(problems: Problems) -> No
     assert "\x1b" not in problem
 
 
+def outcome(source: str) -> Definition | tuple[object, ...]:
+    try:
+        return load(source, "flow.yaml")
+    except BadPipeline as error:
+        return error.problems
+
+
 @given(st.text(max_size=80) | st.text("main: stepscall{}[],-\n$\"'&*!|>?", max_size=80))
 def test_any_text_is_a_definition_or_a_list_of_problems(text: str) -> None:
-    try:
-        load(text, "flow.yaml")
-    except BadPipeline as error:
-        assert error.problems
+    assert outcome(text)
 
 
 nodes = st.recursive(
@@ -203,8 +238,36 @@ nodes = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "main steps call args result assign switch condition next for value in range index parallel "
-                "shared branches try retry predicate max_retries backoff except as raise return params s".split()
+                [
+                    "main",
+                    "steps",
+                    "call",
+                    "args",
+                    "result",
+                    "assign",
+                    "switch",
+                    "condition",
+                    "next",
+                    "for",
+                    "value",
+                    "in",
+                    "range",
+                    "index",
+                    "parallel",
+                    "shared",
+                    "branches",
+                    "try",
+                    "retry",
+                    "predicate",
+                    "max_retries",
+                    "backoff",
+                    "except",
+                    "as",
+                    "raise",
+                    "return",
+                    "params",
+                    "s",
+                ]
             ),
             inner,
             max_size=4,
@@ -216,9 +279,4 @@ nodes = st.recursive(
 
 @given(nodes)
 def test_any_json_is_a_definition_or_a_list_of_problems(tree: object) -> None:
-    import json
-
-    try:
-        load(json.dumps({"main": {"steps": [{"s": tree}]}}), "flow.json")
-    except BadPipeline as error:
-        assert error.problems
+    assert outcome(json.dumps({"main": {"steps": [{"s": tree}]}}))

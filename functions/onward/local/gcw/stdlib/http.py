@@ -49,7 +49,8 @@ def request(
 
 def _url(url: str, query: dict[str, Value] | None) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    # Looking at the port checks it: `port` raises ValueError for what is none.
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(f"{url!r} is not an http or https URL")
     if any(char <= " " or char == "\x7f" for char in url):
         raise ValueError(f"{url!r} holds blanks or control characters: use text.url_encode")
