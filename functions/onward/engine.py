@@ -4,9 +4,9 @@
                    carry out the commands · return what carrying out reported: a settle, a verdict
     handle(event)  turns until nothing is left to report; then the event may be acknowledged
 
-Events that wait together are decided and committed together. Where this process is alone with its store, what
-they tell other nodes is decided in the same turn. Elsewhere it is published, so that each has a delivery of its
-own; only a gather's set is looked at here, in the next turn: after the commit that joined it.
+Events that wait together are decided and committed together. Where this process is alone with its store,
+what they tell other nodes is decided in the same turn. Elsewhere it is published, so that each has a delivery
+of its own; only a gather's set is looked at here, in the next turn: after the commit that joined it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from onward.core.events import (
     OutputsChecked,
     StartRun,
     SubmitDelayed,
-    Submitted,
     SubmitRefused,
+    Submitted,
     Wake,
 )
 from onward.core.pipeline import SECOND
@@ -77,7 +77,7 @@ class Turn(NamedTuple):
 class Engine:
     """The one flow, for the cloud and the laptop alike. Holds no state of its own but caches."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per port
         self,
         store: Store,
         services: Services,

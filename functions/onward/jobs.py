@@ -14,7 +14,7 @@ from onward.core.naming import job_name, try_number
 from onward.core.params import objects
 from onward.core.pipeline import Step
 from onward.core.plan import Plan
-from onward.core.state import Node, NodeKey, Run, RunKey, Succeeded
+from onward.core.state import Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.core.templates import names, render
 from onward.ports import JobRef, JobRequest, Objects, Status, Store
 
@@ -68,7 +68,7 @@ class Jobs:
         self, plan: Plan, run: str, node: str, attempt: int, needed: tuple[str, ...]
     ) -> dict[str, Any]:
         upstream = {parts[1] for name in needed if len(parts := name.split(".")) > 1 and parts[0] == "steps"}
-        keys = [RunKey(run), *(NodeKey(run, name) for name in sorted(upstream))]
+        keys: list[Key] = [RunKey(run), *(NodeKey(run, name) for name in sorted(upstream))]
         docs = self._store.read(keys)
         found = docs[RunKey(run)].doc
         assert isinstance(found, Run)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from onward.core.commands import Change, Delete, Join, Put
 from onward.core.state import Document, Key, Node
-from onward.ports import Store, Versioned, Write
+from onward.ports import Store, Write
 
 _ABSENT = 0
 
@@ -72,4 +72,3 @@ class Overlay:
 
 def _joined(doc: Document | None, members: tuple[str, ...]) -> Node:
     return (doc if isinstance(doc, Node) else Node()).joined(members)
-

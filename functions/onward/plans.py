@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
+from contextlib import suppress
 
 from onward.core.commands import Put
 from onward.core.errors import Conflict, UserError
@@ -37,10 +38,8 @@ class Plans:
             )
         key = PlanKey(plan.name)
         if not self._store.read([key]):
-            try:
+            with suppress(Conflict):  # somebody else stored the same content
                 self._store.commit([Write(Put(key, StoredPlan(body)), 0)])
-            except Conflict:
-                pass  # somebody else stored the same content
         self._keep(plan)
         return plan.name
 

@@ -45,7 +45,12 @@ class Store(Protocol):
         job or will, and were not told to stop; `any` all."""
 
     def runs(
-        self, *, pipeline: str | None = None, open_only: bool = False, before: int | None = None, limit: int = 50
+        self,
+        *,
+        pipeline: str | None = None,
+        open_only: bool = False,
+        before: int | None = None,
+        limit: int = 50,
     ) -> list[tuple[str, Run]]:
         """Runs, the latest start first; only those of a pipeline, not ended, started before a time (µs)."""
 

@@ -1,7 +1,7 @@
 """What a process that is alone with its store must look at when it starts again.
 
-What one event told another was committed with it, so only what had to be carried out can be missing: a submit,
-a cancel, a timer, a status read. Waking every node that has a document, and the first ones, finds all of it.
+What one event told another was committed with it, so only what had to be carried out can be missing: a
+submit, a cancel, a timer, a status read. Waking every node that has a document, and the first ones, finds it.
 """
 
 from __future__ import annotations

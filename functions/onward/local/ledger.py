@@ -30,7 +30,7 @@ class Ledger:
         self._new.append((bucket, name, generation))
 
     def save(self) -> None:
-        """Write what is settled. What a crash keeps from being written is found again, and known by its run."""
+        """Write what is settled. What a crash loses is found again, and known by its run."""
         if not self._new:
             return
         try:

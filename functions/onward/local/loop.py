@@ -20,9 +20,7 @@ _FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
 class EventLoop:
     """The in-process bus. An event is `done` once all that it decided is committed."""
 
-    def __init__(
-        self, engine: Engine, loop: asyncio.AbstractEventLoop, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, say: Callable[[str], None]) -> None:
         self._engine = engine
         self._loop = loop
         self._say = say

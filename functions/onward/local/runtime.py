@@ -1,8 +1,8 @@
 """The embedded runtime: the engine, alone with its store, fed by files, processes, timers and people.
 
-    bucket folders ─▶ watcher ─▶ ledger, matching ─┐
-    people, HTTP ─▶ start_run, cancel, retry ──────┼─▶ event loop ─▶ engine ─▶ store
-    supervised jobs, python workers, timers ───────┘                   └─▶ services
+bucket folders ─▶ watcher ─▶ ledger, matching ─┐
+people, HTTP ─▶ start_run, cancel, retry ──────┼─▶ event loop ─▶ engine ─▶ store
+supervised jobs, python workers, timers ───────┘                   └─▶ services
 """
 
 from __future__ import annotations
@@ -59,7 +59,14 @@ class Runtime:
         self._services = self._make_services()
         boot, turns = secrets.token_hex(8), count()
         self.engine = Engine(
-            self.store, self._services, self._timers, _NoBus(), objects, clock, lambda: f"{boot}-{next(turns)}", alone=True
+            self.store,
+            self._services,
+            self._timers,
+            _NoBus(),
+            objects,
+            clock,
+            lambda: f"{boot}-{next(turns)}",
+            alone=True,
         )
         self._events = EventLoop(self.engine, loop, say)
         self._deployed = Deployed(workflows.absolute(), self.folder.files, self.engine.plans, say)
@@ -74,13 +81,18 @@ class Runtime:
         commands = Commands(self.buckets)
         processes = ProcessService(self.folder.jobs, commands, self._files, self._rung, self._loop)
         python = PythonService(
-            lambda told: Pool(self._loop, told), commands, self._files, self.folder.logs, self._returned, self._loop
+            lambda told: Pool(self._loop, told),
+            commands,
+            self._files,
+            self.folder.logs,
+            self._returned,
+            self._loop,
         )
         self._to_close = (processes, python)
         return {"dataflow": processes, "dataproc": processes, "workflow": processes, "python": python}
 
     def start(self, *, watch: bool) -> None:
-        """Bring open runs back into motion; `watch`: take what arrives in the buckets, and what has arrived."""
+        """Bring open runs back into motion; `watch`: take what arrives in the buckets, or has arrived."""
         self._deployed.refresh()
         self._events.post(unfinished(self.store))
         if watch:
@@ -196,7 +208,9 @@ class Runtime:
     def _starts(self, pipelines: Iterable[Pipeline], arrival: Arrival) -> Iterator[StartRun]:
         """The runs that this arrival starts; what can't start is reported and kept as a dead letter."""
         uri = f"gs://{arrival.bucket}/{arrival.name}"
-        found = match(pipelines, ObjectArrival(arrival.bucket, arrival.name, arrival.generation, arrival.size))
+        found = match(
+            pipelines, ObjectArrival(arrival.bucket, arrival.name, arrival.generation, arrival.size)
+        )
         if not found:
             self._say(f"{shown(uri)} matches no pipeline; ignored")
         for pipeline, captured in found:

@@ -1,4 +1,4 @@
-"""The services on a laptop: supervised processes for Beam, Spark and Workflows, warm workers for python steps."""
+"""The services on a laptop: supervised processes for Beam, Spark and Workflows, warm workers for python."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ class ProcessService:
                 self._watch(ref)
                 return Status(JobState.RUNNING, ref.name)
             case Lost():
-                return Status(JobState.LOST, ref.name, None, "the job was killed together with its supervisor")
+                return Status(
+                    JobState.LOST, ref.name, None, "the job was killed together with its supervisor"
+                )
             case Missing():
                 return Status(JobState.NOT_FOUND)
 
@@ -114,7 +116,7 @@ def _signal(number: int) -> str:
 class PythonService:
     """Calls the users' functions in warm worker processes; what they return is told, not asked for."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it needs, and how it tells
         self,
         pool: Callable[[Callable[[list[Outcome]], None]], Pool],
         commands: Commands,
@@ -137,7 +139,7 @@ class PythonService:
         does = request.step.does
         assert isinstance(does, Python)
         try:
-            args = self._commands.local(does.args) if does.args else does.args
+            args = self._commands.localised(does.args) if does.args else does.args
         except UserError as error:
             return Declined(str(error))
         name = request.name
@@ -177,15 +179,15 @@ class PythonService:
         for outcome in outcomes:
             ref = self._calls.pop(outcome.id, None)
             if ref is not None:
-                results.append((ref, _status(outcome)))
+                results.append((ref, self._status(outcome)))
         self._on_results(results)
 
-
-def _status(outcome: Outcome) -> Status:
-    match outcome:
-        case Returned(id=name, output=output):
-            return Status(JobState.SUCCEEDED, name, msgspec.json.decode(output))
-        case Raised(id=name, error=error):
-            return Status(JobState.FAILED, name, None, error)
-        case Died(id=name, how=how):
-            return Status(JobState.LOST, name, None, f"the call was lost: its process was {how}")
+    def _status(self, outcome: Outcome) -> Status:
+        match outcome:
+            case Returned(id=name, output=output):
+                value = self._commands.globalised(msgspec.json.decode(output))
+                return Status(JobState.SUCCEEDED, name, value)
+            case Raised(id=name, error=error):
+                return Status(JobState.FAILED, name, None, error)
+            case Died(id=name, how=how):
+                return Status(JobState.LOST, name, None, f"the call was lost with its process: {how}")

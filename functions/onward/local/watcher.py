@@ -7,7 +7,8 @@ and a scan is no more than a look at every name.
 Complete means: closed after writing, or, when a name is met in any other way (moved or linked in, found by a
 scan), open for writing nowhere. One that is still open is looked at again after 1 s, 2 s, 4 s …: mostly its
 close comes first and ends that. But the kernel tells of a close just before it counts the writer out, and
-only under the name that the writer opened, so waiting for a close alone could miss one.
+only under the name that the writer opened, so waiting for a close alone could miss one. Whatever can't be
+looked at (no permission, no more watches) is tried again in the same way.
 
 Ignored: hidden and temporary names (a file's or a folder's), symbolic links (what they point to may lie
 outside the bucket, and its changes are not told of; a bucket's own folder may be one), and whatever is not a
@@ -50,7 +51,7 @@ class _Look(NamedTuple):
     folder: Folder
     name: bytes
     event: int = 0  # the mask of the event that told of it
-    patience_s: float = 1.0  # until the next look, should the file be open for writing
+    patience_s: float = 1.0  # until the next look, should this one come too early
 
 
 class Watcher:
@@ -63,8 +64,8 @@ class Watcher:
     `shutil.copy2` do after the close: the old content, which from now on has this generation.
     `on_problem` gets a sentence on what can't be watched or reported, once each.
 
-    What is kept of a reported file is a salted 64-bit hash of its bucket, name and generation (some 75 bytes
-    in memory; among a million files two collide with a probability of 3 in 10^8).
+    What is kept of a file that was told of is a salted 64-bit hash of its bucket, name and generation (some
+    75 bytes in memory; among a million files two collide with a probability of 3 in 10^8).
 
     Raises UserError when the bucket folders can't be created or watched.
     """
@@ -101,7 +102,7 @@ class Watcher:
     def start(self) -> None:
         """Report what is there and not known, and go on with what comes."""
         self._loop.add_reader(self._inotify.fileno(), self._on_readable)
-        self._report(self._scan(self._tree.root))
+        self._report(_Look(self._tree.root, bucket) for bucket in self._watched)
 
     def stop(self) -> None:
         """Report nothing more and give everything back; a second call does nothing."""
@@ -120,12 +121,26 @@ class Watcher:
             events[watch, name] = mask | earlier
         self._report(self._follow(events))
 
-    def _report(self, looks: Iterable[_Look]) -> None:
+    def _report(self, looks: Iterator[_Look]) -> None:
         arrivals = self._explore(looks)
         while self._running and (batch := list(islice(arrivals, _BATCH))):
             self._on_arrivals(batch)
 
-    def _explore(self, looks: Iterable[_Look]) -> Iterator[Arrival]:
+    def _follow(self, events: dict[tuple[int, bytes], int]) -> Iterator[_Look]:
+        for (watch, name), mask in events.items():
+            folder = self._tree.get(watch)
+            if mask & inotify.IN_Q_OVERFLOW:
+                yield from (_Look(self._tree.root, bucket, mask) for bucket in self._watched)
+            elif folder is None:
+                continue  # forgotten since: what was in it is looked for where it is now
+            elif mask & inotify.IN_IGNORED:
+                if folder is self._tree.root:
+                    self._problem(f"{inotify.shown(folder.path)} is gone: nothing arrives until a new start")
+                self._tree.forget(folder)
+            elif name:
+                yield _Look(folder, name, mask)
+
+    def _explore(self, looks: Iterator[_Look]) -> Iterator[Arrival]:
         """What these looks find, in new folders too."""
         pending = [looks]
         while pending:
@@ -133,38 +148,11 @@ class Watcher:
                 match self._look(look):
                     case Arrival() as arrival:
                         yield arrival
-                    case Folder() as new:
-                        pending.append(self._scan(new))
+                    case Iterator() as inside:
+                        pending.append(inside)
 
-    def _follow(self, events: dict[tuple[int, bytes], int]) -> Iterator[_Look]:
-        for (watch, name), mask in events.items():
-            folder = self._tree.get(watch)
-            if mask & inotify.IN_Q_OVERFLOW:
-                for known in self._tree:
-                    yield from self._scan(known)
-            elif folder and mask & inotify.IN_IGNORED:
-                if folder is self._tree.root:
-                    self._problem(
-                        f"{inotify.shown(folder.path)} is gone and nothing arrives any more: start again"
-                    )
-                self._tree.forget(folder)
-            elif folder and name:  # what was in a folder forgotten since is looked for where it is now
-                yield _Look(folder, name, mask)
-
-    def _scan(self, folder: Folder) -> Iterator[_Look]:
-        """Every name in a folder, and the folders that were in it when last looked at."""
-        names: list[bytes] = []
-        try:
-            names = os.listdir(folder.path)
-        except (FileNotFoundError, NotADirectoryError):
-            pass  # an event that tells so is waiting
-        except OSError as error:
-            self._problem(inotify.explain(folder.path, error))
-        for name in sorted({*names, *folder.folders}):
-            yield _Look(folder, name)
-
-    def _look(self, look: _Look) -> Folder | Arrival | None:
-        """What is new at a name: a folder (watched from now on, to be scanned), a file to report, nothing."""
+    def _look(self, look: _Look) -> Arrival | Iterator[_Look] | None:
+        """What is new at a name: a file to report, a folder's names to look at in turn, or nothing."""
         folder, name = look.folder, look.name
         if timer := self._waiting.pop((folder.watch, name), None):
             timer.cancel()
@@ -176,33 +164,42 @@ class Watcher:
             is_bucket = folder is self._tree.root
             status = os.stat(path) if is_bucket else os.lstat(path)
             if stat.S_ISDIR(status.st_mode):
-                return self._tree.add(folder, name)
+                return self._enter(look)
             if stat.S_ISREG(status.st_mode) and not is_bucket:
                 found = self._take(look, path, status)
         except (FileNotFoundError, NotADirectoryError):
             pass  # gone again
         except OSError as error:
             self._problem(inotify.explain(path, error))
+            self._wait(look)
         if name in folder.folders:
             self._tree.forget(folder.folders[name])
         return found
+
+    def _enter(self, look: _Look) -> Iterator[_Look] | None:
+        """The names in a folder that is new or (after an overflow) may have changed unseen."""
+        is_new = self._tree.add(look.folder, look.name)
+        overflow = look.event & inotify.IN_Q_OVERFLOW
+        if not (is_new or overflow):
+            return None
+        folder = look.folder.folders[look.name]
+        names = {*os.listdir(folder.path), *folder.folders}
+        return (_Look(folder, name, overflow) for name in sorted(names))
 
     def _is_wanted(self, folder: Folder, name: bytes, path: bytes) -> bool:
         if folder is self._tree.root:
             return name in self._watched
         if is_ignored(name.decode(errors="replace")):
             return False
-        try:
-            name.decode()
-        except UnicodeDecodeError:
+        if name.decode(errors="ignore").encode() != name:
             self._problem(f"{inotify.shown(path)} is ignored: its name is not UTF-8; rename it")
             return False
         return True
 
     def _take(self, look: _Look, path: bytes, status: os.stat_result) -> Arrival | None:
         """The file as an arrival, if it is complete and new."""
-        closed = bool(look.event & inotify.IN_CLOSE_WRITE)
         arrival = _arrival(look, status)
+        closed = bool(look.event & inotify.IN_CLOSE_WRITE)
         if self._is_known(arrival, closed):
             return None
         if not closed:
@@ -227,13 +224,12 @@ class Watcher:
         return self._known(arrival.bucket, arrival.name) == arrival.generation
 
     def _is_touched(self, arrival: Arrival) -> bool:
-        inode, _, size = arrival.generation.split(".")
         known = self._known(arrival.bucket, arrival.name) or ""
-        return known.split(".")[::2] == [inode, size]
+        return known.split(".")[::2] == arrival.generation.split(".")[::2]
 
     def _wait(self, look: _Look) -> None:
         again = look._replace(event=0, patience_s=2 * look.patience_s)
-        timer = self._loop.call_later(look.patience_s, self._report, [again])
+        timer = self._loop.call_later(look.patience_s, lambda: self._report(iter([again])))
         self._waiting[look.folder.watch, look.name] = timer
 
     def _problem(self, sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Cloud Workflows definitions of a pipeline: what the local interpreter lacks is refused before a run starts."""
+"""A pipeline's Cloud Workflows definitions: what can't run here is refused before a run starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check_workflows(entry: Entry) -> None:
     sources = {step.does.source for step in entry.pipeline.steps if isinstance(step.does, Workflow)}
     if not sources:
         return
-    from onward.local.gcw.loader import load  # noqa: PLC0415 - most pipelines have none
+    from onward.local.gcw.loader import load
 
     problems: list[object] = []
     for source in sorted(sources):

@@ -60,7 +60,12 @@ class MemoryStore:
         return nodes[:limit]
 
     def runs(
-        self, *, pipeline: str | None = None, open_only: bool = False, before: int | None = None, limit: int = 50
+        self,
+        *,
+        pipeline: str | None = None,
+        open_only: bool = False,
+        before: int | None = None,
+        limit: int = 50,
     ) -> list[tuple[str, Run]]:
         """See `ports.Store`."""
         found = [

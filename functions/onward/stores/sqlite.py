@@ -1,8 +1,8 @@
 """The embedded store: one SQLite file, WAL, fully durable.
 
-A commit returns when it is on disk (`synchronous=FULL`: it survives kill -9 and power loss). Documents are kept
-in memory once read or written, so that a decision costs no query; versions guard the writes all the same, and
-a conflict drops what was kept. Reading from another process is free at any time (WAL).
+A commit returns when it is on disk (`synchronous=FULL`: it survives kill -9 and power loss). Documents are
+kept in memory once read or written, so that a decision costs no query; versions guard the writes all the same,
+and a conflict drops what was kept. Reading from another process is free at any time (WAL).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _INSERT_NODE = "INSERT INTO nodes (version, state, due, body, run, node) VALUES 
 _UPDATE_NODE = (
     "UPDATE nodes SET version = ?, state = ?, due = ?, body = ? WHERE run = ? AND node = ? AND version = ?"
 )
-_INSERT_RUN = "INSERT INTO runs (version, pipeline, state, started, ended, body, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_RUN = (
+    "INSERT INTO runs (version, pipeline, state, started, ended, body, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _UPDATE_RUN = (
     "UPDATE runs SET version = ?, pipeline = ?, state = ?, started = ?, ended = ?, body = ? "
     "WHERE run = ? AND version = ?"
@@ -42,7 +44,9 @@ def connect(path: Path | str, *, readonly: bool = False) -> sqlite3.Connection:
     """A connection with the settings that the promises rest on."""
     try:
         if readonly:
-            return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            return sqlite3.connect(
+                f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+            )
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -141,7 +145,8 @@ class SqliteStore:
         new: dict[str, list[Any]] = {}
         changed: dict[str, list[Any]] = {}
         after: list[tuple[Key, Versioned | None]] = []
-        for change, version in writes:
+        for change, read in writes:
+            version = read
             match change:
                 case Put(key=key, doc=doc):
                     pass
@@ -170,7 +175,10 @@ class SqliteStore:
         values: tuple[Any, ...]
         match key:
             case NodeKey(run=run, node=node):
-                sql, values = "DELETE FROM nodes WHERE run = ? AND node = ? AND version = ?", (run, node, version)
+                sql, values = (
+                    "DELETE FROM nodes WHERE run = ? AND node = ? AND version = ?",
+                    (run, node, version),
+                )
             case RunKey(run=run):
                 sql, values = "DELETE FROM runs WHERE run = ? AND version = ?", (run, version)
             case PlanKey():
@@ -191,7 +199,12 @@ class SqliteStore:
         return [(node, _decode_node(body)) for node, body in rows]
 
     def runs(
-        self, *, pipeline: str | None = None, open_only: bool = False, before: int | None = None, limit: int = 50
+        self,
+        *,
+        pipeline: str | None = None,
+        open_only: bool = False,
+        before: int | None = None,
+        limit: int = 50,
     ) -> list[tuple[str, Run]]:
         """See `ports.Store`."""
         conditions, values = ["1"], list[Any]()
