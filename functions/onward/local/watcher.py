@@ -13,6 +13,7 @@ looked at (no permission, no more watches) is tried again in the same way.
 Ignored: hidden and temporary names (a file's or a folder's), symbolic links (what they point to may lie
 outside the bucket, and its changes are not told of; a bucket's own folder may be one), and whatever is not a
 regular file. A folder that is moved in or renamed is a new folder: its files arrive under their new names.
+What is written through another hard link of a file is told of under that other name alone.
 """
 
 from __future__ import annotations

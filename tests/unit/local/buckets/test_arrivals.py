@@ -411,16 +411,34 @@ async def test_a_close_that_is_read_after_the_touch_before_it_still_arrives(
 
 
 @story
-async def test_the_limit_of_watches_is_one_problem_that_names_the_setting(
+async def test_the_limit_of_watches_is_one_problem_that_names_the_setting_and_passes_when_it_is_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Watching(tmp_path) as w:
+    loop = LoopWithoutTime()
+    async with Watching(tmp_path, loop=loop) as w:
         monkeypatch.setattr(inotify.Inotify, "add", _raise(28))
         for n in range(3):
             w.write(f"{n}/a")
         await w.quiet()
         (problem,) = w.problems
         assert "fs.inotify.max_user_watches" in problem
+        monkeypatch.undo()
+        for alarm in loop.pending:
+            alarm.go_off()
+        assert await w.names() == ["0/a", "1/a", "2/a"]
+        assert loop.pending == []
+
+
+@story
+async def test_a_full_disk_is_not_taken_for_the_limit_of_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkdir(path: Path, **_: object) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(UserError, match="landing' is not watched: No space left on device"):
+        Watching(tmp_path)
 
 
 @story
@@ -492,7 +510,7 @@ async def test_the_loss_of_the_folder_of_all_buckets_is_a_problem(tmp_path: Path
         w.watcher._on_problem = lambda problem: (w.problems.append(problem), w._more.set())
         shutil.rmtree(w.root)
         await w.until(lambda: bool(w.problems))
-        assert w.problems[0].endswith("/buckets' is gone and nothing arrives any more: start again")
+        assert w.problems[0].endswith("/buckets' is gone: nothing arrives until a new start")
 
 
 def test_a_writer_that_comes_while_a_file_is_looked_at_does_not_kill_us(

@@ -27,10 +27,14 @@ def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]
 class Alarm:
     """A timer that the test sets off by hand."""
 
-    def __init__(self, seconds: float, ring: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, action: Callable[[], None]) -> None:
         self.seconds = seconds
-        self.ring = ring
         self.is_set = True
+        self._action = action
+
+    def go_off(self) -> None:
+        self.is_set = False
+        self._action()
 
     def cancel(self) -> None:
         self.is_set = False
@@ -55,8 +59,7 @@ class LoopWithoutTime:
     def ring(self) -> float:
         """Let the only pending timer's time come; returns for how long it was set."""
         (alarm,) = self.pending
-        alarm.is_set = False
-        alarm.ring()
+        alarm.go_off()
         return alarm.seconds
 
 
