@@ -14,6 +14,7 @@ import msgspec
 
 from onward.core import loader
 from onward.core.errors import BadPipeline, Conflict
+from onward.core.parsing import MAX_TEXT
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Problem, shown
 
@@ -143,7 +144,9 @@ def _text(file: Path) -> str:
     """Raises FileNotFoundError, or BadPipeline when it can't be read as text."""
     try:
         with file.open("rb") as opened:
-            raw = opened.read(loader.MAX_BYTES + 1)
+            raw = opened.read(MAX_TEXT + 1)
+        if len(raw) > MAX_TEXT:
+            raise BadPipeline((Problem(str(file), 1, "", "the file is larger than 1 MiB"),))
         return raw.decode()
     except FileNotFoundError:
         raise

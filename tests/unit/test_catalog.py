@@ -117,6 +117,11 @@ def test_a_file_that_is_not_utf8_is_said_with_its_line(where: Path) -> None:
     assert said(catalog.read(where), where) == ["w/one/pipeline.yaml:2: is not UTF-8; save it as UTF-8"]
 
 
+def test_a_pipeline_file_is_at_most_1_mib(where: Path) -> None:
+    (put(where, "one") / "pipeline.yaml").write_text("é" * 600_000)
+    assert said(catalog.read(where), where) == ["w/one/pipeline.yaml:1: the file is larger than 1 MiB"]
+
+
 def test_a_link_may_not_leave_the_folder(where: Path) -> None:
     folder = put(where, "one")
     (folder / "inside.py").symlink_to("job.py")

@@ -12,8 +12,6 @@ from onward.core.pipeline import Pipeline
 from onward.core.problems import Problem, Report, shown
 from onward.core.shapes import Text
 
-MAX_BYTES = 4 * 1024 * 1024
-
 
 def load(text: str, file: str, files: Collection[str], env: Mapping[str, str]) -> Pipeline:
     """The pipeline that `text` describes, with every rule checked.

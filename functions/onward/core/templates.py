@@ -104,7 +104,7 @@ def _json(value: Any, depth: int = 0) -> Any:
         case None | bool() | int() | float() if _fits(value):
             return value
         case str() if len(value) > MAX_TEXT:
-            raise ValueError("the result would be larger than 1 MiB")
+            raise ValueError("the result is larger than 1 MiB")
         case str():
             return str(value)
         case date():

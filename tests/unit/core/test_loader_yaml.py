@@ -71,7 +71,8 @@ def test_a_word_that_is_a_boolean_to_some_readers_must_be_quoted(word: str) -> N
 
 
 @pytest.mark.parametrize(
-    "number", ["010", "0x1F", "0b11", "1_000", "12:30", ".inf", ".nan", "1" * 30, "1e999"]
+    "number",
+    ["010", "0x1F", "0b11", "1_000", "12:30", ".inf", ".nan", "1" * 30, "9223372036854775808", "1e999"],
 )
 def test_a_number_that_readers_disagree_about_must_be_quoted(number: str) -> None:
     [found] = problems(args(number))
