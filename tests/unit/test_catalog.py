@@ -87,6 +87,12 @@ def test_a_broken_env_file_is_said_and_its_sound_values_count(where: Path) -> No
     ]
 
 
+def test_an_env_file_may_hold_nothing_but_comments(where: Path) -> None:
+    put(where, "one", "pipeline: one\nsteps: {a: {python: {call: 'job.py:run'}}}\n")
+    (where / "env.yaml").write_text("# where: here\n\n")
+    assert catalog.read(where).problems == ()
+
+
 def test_a_missing_env_value_and_a_missing_file_are_problems_of_the_pipeline(where: Path) -> None:
     folder = put(where, "one")
     (folder / "job.py").rename(folder / "jobs.py")

@@ -33,7 +33,8 @@ def load_env(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]
     """The values of an `env.yaml`: text by name; and the problems of those that were left out."""
     report = Report(file, text.count("\n") + 1)
     values: dict[str, str] = {}
-    root = parse(text, report) if text.strip() else None
+    empty = all(line.lstrip().startswith("#") or not line.strip() for line in text.splitlines())
+    root = None if empty else parse(text, report)
     if root is not None and not isinstance(root.value, dict):
         report.say(1, (), "must be a mapping from names to values")
     elif root is not None and isinstance(root.value, dict):

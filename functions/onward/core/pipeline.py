@@ -33,7 +33,7 @@ class ObjectTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="object"):
     """Starts one run per object generation whose name matches."""
 
     bucket: str
-    """*Template* over `env`."""
+    """The bucket's name; the loader has rendered what the file says of `env`."""
     match: tuple[str, ...]
     """Globs over the object's name; `{name}` captures a parameter, `*` stays within a path part, `**` doesn't."""
 
