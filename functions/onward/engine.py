@@ -164,8 +164,7 @@ class Engine:
                 self._service(plan, node).cancel(ref)
                 return ()
             case CheckOutputs(run=run, node=node):
-                missing = self.jobs.missing_outputs(self._plan(run), run, node, 1)
-                return (OutputsChecked(run, node, not missing),)
+                return (OutputsChecked(run, node, self._outputs_are_there(run, node)),)
             case Find():
                 return (self._find(command),)
             case SetTimer():
@@ -201,6 +200,12 @@ class Engine:
         ref = self.jobs.ref(plan, run, node, attempt, self._job(run, node))
         status = self._service(plan, node).status(ref)
         return self.jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
+
+    def _outputs_are_there(self, run: str, node: str) -> bool:
+        try:
+            return not self.jobs.missing_outputs(self._plan(run), run, node, 1)
+        except UserError:
+            return False  # the submit that follows will say what is wrong
 
     def verdict(self, ref: JobRef, status: Status) -> Event:
         """What a service said by itself, as the event that a status read would have given."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from onward.core.commands import Submit
+from onward.core.errors import UserError
 from onward.core.events import JobState, Verdict
 from onward.core.naming import job_name, try_number
-from onward.core.params import objects
+from onward.core.params import Moment, objects
 from onward.core.pipeline import Step
 from onward.core.plan import Plan
 from onward.core.state import Key, Node, NodeKey, Run, RunKey, Succeeded
-from onward.core.templates import names, render
+from onward.core.templates import names, render, render_text
 from onward.ports import JobRef, JobRequest, Objects, Status, Store
 
 LARGEST_OUTPUT = 32 * 1024
 """Bytes of JSON that a node's document holds; a larger output is written to an object."""
+LONGEST_ERROR = 4_000
+"""Characters of an error that are kept; the job's log has the rest."""
 
 
 class Jobs:
@@ -55,14 +59,15 @@ class Jobs:
         step = plan.step_node(node).step
         needed = self._needed.get((plan.name, node))
         if needed is None:
-            texts = _texts([msgspec.to_builtins(step.does), step.outputs])
+            texts = _texts([msgspec.to_builtins(step.does), step.outputs, step.resources])
             needed = tuple({name for text in texts for name in names(text)})
             self._needed[plan.name, node] = needed
         if not needed:
             return step
         context = self._context(plan, run, node, attempt, needed)
         does = msgspec.convert(render(msgspec.to_builtins(step.does), context), type(step.does))
-        return replace(step, does=does, outputs=tuple(render(list(step.outputs), context)))
+        outputs = tuple(render_text(output, context) for output in step.outputs)
+        return replace(step, does=does, outputs=outputs, resources=render(step.resources, context))
 
     def _context(
         self, plan: Plan, run: str, node: str, attempt: int, needed: tuple[str, ...]
@@ -78,6 +83,8 @@ class Jobs:
             versioned = docs.get(NodeKey(run, name))
             if versioned is not None and isinstance(versioned.doc, Node):
                 steps[name] = self._results(versioned.doc)
+                if f"steps.{name}.outputs" in needed:
+                    steps[name]["outputs"] = list(self.rendered(plan, run, name, attempt).outputs)
         return {
             **values,
             "params": values,
@@ -86,7 +93,7 @@ class Jobs:
             "run": {
                 "id": run,
                 "pipeline": found.pipeline,
-                "started": found.started,
+                "started": Moment.fromtimestamp(found.started / 1_000_000, UTC),
                 "try": try_number(run),
             },
             "steps": steps,
@@ -105,21 +112,30 @@ class Jobs:
         self, plan: Plan, ref: JobRef, status: Status, *, belled: bool = True, orphaned: bool = False
     ) -> Verdict:
         """What a status means: without its declared outputs a success is none; a large output moves out."""
-        verdict = Verdict(
-            ref.run, ref.node, ref.attempt, status.state, status.job, status.output, None, status.error
+        said = Verdict(
+            ref.run,
+            ref.node,
+            ref.attempt,
+            status.state,
+            status.job,
+            error=status.error[:LONGEST_ERROR],
+            belled=belled,
+            orphaned=orphaned,
         )
         if status.state is not JobState.SUCCEEDED:
-            return replace(verdict, belled=belled, orphaned=orphaned)
-        missing = self.missing_outputs(plan, ref.run, ref.node, ref.attempt)
+            return said
+        try:
+            missing = self.missing_outputs(plan, ref.run, ref.node, ref.attempt)
+        except UserError as error:
+            return replace(said, state=JobState.FAILED, error=f"its outputs can't be looked up: {error}")
         if missing:
-            error = f"the job succeeded, but its declared output {missing[0]} is not there"
-            return replace(verdict, state=JobState.FAILED, error=error, output=None)
+            lacking = f"the job succeeded, but its declared output {missing[0]} is not there"
+            return replace(said, state=JobState.FAILED, error=lacking)
         if isinstance(status.output, str | list | dict):
             body = msgspec.json.encode(status.output)
             if len(body) > LARGEST_OUTPUT:
-                uri = self._objects.put(f"outputs/{ref.run}/{ref.name}.json", body)
-                return replace(verdict, output=None, output_uri=uri)
-        return verdict
+                return replace(said, output_uri=self._objects.put(f"outputs/{ref.run}/{ref.name}.json", body))
+        return replace(said, output=status.output)
 
     def missing_outputs(self, plan: Plan, run: str, node: str, attempt: int) -> list[str]:
         """The declared outputs that are not there."""

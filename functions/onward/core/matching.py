@@ -40,7 +40,7 @@ class ObjectArrival(msgspec.Struct, frozen=True):
 
     bucket: str
     name: str
-    generation: int
+    generation: str
     size: int = 0
 
 

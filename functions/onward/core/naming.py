@@ -1,6 +1,6 @@
 """Names are derived, never drawn: run ids, job names and timers, and back.
 
-A run id is 20 letters and digits (100 bits) of a hash over its trigger's facts; the n-th try of a run is
+A run id is 20 hex digits (80 bits) of a hash over its trigger's facts; the n-th try of a run is
 `<id>~n`. A job name is `<step>-<run id>-<try>-<node number>-<attempt>`: at most 63 characters of [a-z0-9-],
 which every service accepts (the narrowest are Dataproc batches, 4 to 63 characters, and Dataflow jobs),
 readable at its front, and enough to find the node again when nothing else is known of the job.
@@ -8,7 +8,6 @@ readable at its front, and enough to find the node again when nothing else is kn
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 
@@ -16,7 +15,7 @@ import msgspec
 
 RUN_ID_LENGTH = 20
 _JOB = re.compile(
-    r"(?P<step>[a-z][a-z0-9-]*)-(?P<run>[a-z2-7]{20})-(?P<try>\d{1,4})-(?P<number>\d{1,5})-(?P<attempt>\d{1,4})"
+    r"(?P<step>[a-z][a-z0-9-]*)-(?P<run>[0-9a-f]{20})-(?P<try>\d{1,4})-(?P<number>\d{1,5})-(?P<attempt>\d{1,4})"
 )
 _STEP_PREFIX = 24
 
@@ -79,7 +78,7 @@ def spread(*parts: str) -> float:
 
 
 def _hash(*parts: str) -> str:
-    return base64.b32encode(_digest(*parts)).decode().lower().rstrip("=")
+    return _digest(*parts).hex()
 
 
 def _digest(*parts: str) -> bytes:

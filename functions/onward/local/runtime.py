@@ -215,13 +215,13 @@ class Runtime:
             self._say(f"{shown(uri)} matches no pipeline; ignored")
         for pipeline, captured in found:
             trigger = {
+                **captured,
                 "on": "object",
                 "uri": uri,
                 "bucket": arrival.bucket,
                 "name": arrival.name,
                 "generation": arrival.generation,
                 "size": arrival.size,
-                **captured,
             }
             try:
                 plan = self._deployed.plan(pipeline.name)
