@@ -6,6 +6,8 @@ Each rule takes the draft, the node's name, the node and the event, and is reach
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from onward.core.commands import CancelJob, ReadStatus, Submit
 from onward.core.draft import Draft
 from onward.core.events import (
@@ -104,7 +106,9 @@ def delay(draft: Draft, name: str, node: Node, event: SubmitDelayed) -> None:
     """A full quota is waiting, not failing: the attempt is not used up."""
     if _mine(node, event):
         wait = int(event.wait * (0.75 + 0.5 * spread(draft.run_id, name, str(node.timers))))
-        _back_off(draft, name, node, Backoff(draft.now + wait, node.attempt, event.error, draft.now), "no room")
+        _back_off(
+            draft, name, node, Backoff(draft.now + wait, node.attempt, event.error, draft.now), "no room"
+        )
 
 
 def _mine(node: Node, event: SubmitDelayed | SubmitRefused) -> bool:
@@ -133,8 +137,9 @@ def resume(draft: Draft, name: str, node: Node, event: Wake) -> None:
 def look(draft: Draft, name: str, node: Node, event: Bell) -> None:
     """A bell is never believed: one status read says what is true."""
     if isinstance(node.phase, Backoff) and node.phase.attempt != node.attempt:
-        return
-    draft.commands.append(ReadStatus(draft.run_id, name, event.attempt))
+        draft.repeat_timer(name, node.timers, node.phase.until)
+    else:
+        draft.commands.append(ReadStatus(draft.run_id, name, event.attempt))
 
 
 def check(draft: Draft, name: str, node: Node, event: Wake) -> None:
@@ -162,8 +167,10 @@ def judge(draft: Draft, name: str, node: Node, event: Verdict) -> None:
             _attempt_failed(draft, name, node, event.error or "the job failed without a reason")
         case JobState.CANCELLED:
             draft.end(name, node, Failed(event.error or "its job was cancelled from outside"), "cancelled")
-        case JobState.LOST:
+        case JobState.LOST if isinstance(node.phase, Running):
             _lost(draft, name, node, event.error or "the job was lost with its process")
+        case JobState.LOST:
+            pass  # it is being repeated already, or will be, by somebody who looks first
         case JobState.RUNNING:
             _still_running(draft, name, node, event)
         case JobState.NOT_FOUND:
@@ -232,8 +239,8 @@ def _not_found(draft: Draft, name: str, node: Node, event: Verdict) -> None:
 def cancel(draft: Draft, name: str, node: Node, event: CancelNode) -> None:
     """The run is being cancelled: stop the job, if there is one or one is on its way."""
     match node.phase:
-        case Submitting(until=until, since=since):
-            _stop(draft, name, node, Cancelling(until, 0, False, since), "cancel")
+        case Submitting(token=token, until=until, since=since):
+            _stop(draft, name, node, Cancelling(until, 0, False, since, token=token), "cancel")
         case Running(job=job, since=since):
             _stop(draft, name, node, Cancelling(draft.now, 0, False, since, job), "cancel")
         case Backoff():
@@ -245,8 +252,7 @@ def cancel(draft: Draft, name: str, node: Node, event: CancelNode) -> None:
 def _stop(draft: Draft, name: str, node: Node, phase: Cancelling, why: str) -> None:
     due = max(draft.now, phase.until) + MARGIN
     timers = draft.set_timer(name, node, due)
-    stopping = Cancelling(phase.until, due, phase.timed_out, phase.since, phase.job)
-    draft.move(name, node, stopping, why, timers=timers)
+    draft.move(name, node, replace(phase, due=due), why, timers=timers)
     draft.commands.append(CancelJob(draft.run_id, name, node.attempt))
 
 
@@ -297,14 +303,14 @@ def _stopped(draft: Draft, name: str, node: Node) -> None:
 
 def no_job(draft: Draft, name: str, node: Node, event: SubmitRefused) -> None:
     """The service refused the submit that was under way when the node was told to stop."""
-    _stopped(draft, name, node)
+    if isinstance(node.phase, Cancelling) and node.phase.token == event.token:
+        _stopped(draft, name, node)
 
 
 def late_job(draft: Draft, name: str, node: Node, event: Submitted) -> None:
     """A submit came through although its node has moved on: nobody waits for that job."""
     if isinstance(node.phase, Cancelling) and node.phase.job is None and event.attempt == node.attempt:
-        phase = node.phase
-        found = Cancelling(phase.until, phase.due, phase.timed_out, phase.since, event.job)
+        found = replace(node.phase, job=event.job)
         draft.move(name, node, found, "the submit came through", job=event.job)
     if not isinstance(node.phase, Succeeded) or event.attempt != node.attempt:
         draft.commands.append(CancelJob(draft.run_id, name, event.attempt))

@@ -56,12 +56,16 @@ def sweep(draft: Draft, event: Sweep) -> None:
     if not run.state.ended:
         draft.commands.append(Find(event.run, event.purpose, event.n))
     elif event.purpose == "watch":
-        expires = (run.ended or draft.now) + HORIZON
-        if draft.now < expires:
-            at = min(expires, draft.now + LONGEST_TIMER)
-            draft.commands.append(_timer(Sweep(event.run, "watch", event.n + 1), at))
-        else:
-            draft.commands.append(Find(event.run, "expire", event.n))
+        _wait_for_expiry(draft, run, event.n)
+
+
+def _wait_for_expiry(draft: Draft, run: Run, n: int) -> None:
+    expires = (run.ended or draft.now) + HORIZON
+    if draft.now < expires:
+        at = min(expires, draft.now + LONGEST_TIMER)
+        draft.commands.append(_timer(Sweep(draft.run_id, "watch", n + 1), at))
+    else:
+        draft.commands.append(Find(draft.run_id, "expire", n))
 
 
 def found(draft: Draft, event: Found) -> None:
@@ -71,7 +75,9 @@ def found(draft: Draft, event: Found) -> None:
         return
     more = len(event.nodes) >= WIDTH
     match event.purpose:
-        case "watch" if not run.state.ended:
+        case "watch" if run.state.ended:  # since the sweep began
+            _wait_for_expiry(draft, run, event.n)
+        case "watch":
             draft.events += (Wake(event.run, name) for name in event.nodes)
             at = draft.now + SHORTEST_WATCH
             if not more:

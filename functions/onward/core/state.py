@@ -123,6 +123,8 @@ class Cancelling(msgspec.Struct, frozen=True, tag_field="state", tag="cancelling
     """The time limit did it, not a person: the attempt has failed and may be repeated."""
     since: int
     job: str | None = None
+    token: str | None = None
+    """Whose submit was under way; only its owner can say that there is no job."""
 
 
 class Succeeded(msgspec.Struct, frozen=True, tag_field="state", tag="succeeded"):

@@ -77,9 +77,7 @@ from onward.core.state import (
 Rule = Callable[[Draft, str, Node, Any], None]
 
 
-def transition(
-    plan: Plan, docs: Mapping[Key, Document | None], event: Event, context: Context
-) -> Decision:
+def transition(plan: Plan, docs: Mapping[Key, Document | None], event: Event, context: Context) -> Decision:
     """Decide what follows from `event`, given the documents of its scope (None: it doesn't exist)."""
     run = docs.get(RunKey(event.run))
     draft = Draft(plan, docs, event, run if isinstance(run, Run) else None, context)
@@ -154,7 +152,9 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
 def outputs_checked(draft: Draft, name: str, node: Node, event: OutputsChecked) -> None:
     """Adopt what an earlier try left behind if it is still there; else do it again."""
     earlier = _earlier_try(draft, name)
-    if earlier is not None and event.present:
+    if draft.run is None or draft.run.state is not RunState.RUNNING:
+        draft.end(name, node, Cancelled(), "the run is being cancelled")
+    elif earlier is not None and event.present:
         draft.end(name, node, earlier, "adopted from the try before, its outputs are there")
     else:
         attempts.begin(draft, name, node, 1, "the outputs of the try before are gone")
@@ -205,6 +205,8 @@ def go_on(draft: Draft, following: tuple[str, ...], *, echo: bool) -> None:
                 ready(draft, name, node, draft.event)
             elif isinstance(node.phase, Submitting):
                 attempts.take_over(draft, name, node, Wake(draft.run_id, name, echo))
+            elif isinstance(node.phase, Backoff):
+                draft.repeat_timer(name, node.timers, node.phase.until)
             elif echo and _refused(node):
                 go_on(draft, draft.step(name).next, echo=True)
 
