@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from onward.core import loader
+from onward.core.definition import loader
+from onward.core.definition.parsing import MAX_TEXT
 from onward.core.errors import BadPipeline, Conflict
-from onward.core.parsing import MAX_TEXT
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Problem, shown
 

@@ -14,9 +14,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from onward.core.errors import BadParameter
-from onward.core.pipeline import Param
-from onward.core.problems import did_you_mean, listed, shown
-from onward.core.scalars import MAX_INT, spelled
+from onward.core.pipeline import MAX_INT, Param
+from onward.core.problems import did_you_mean, listed, shown, spelled
 
 MAX_SIZE = 32 * 1024
 MAX_DIGITS = 20

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-
 PARAM_TYPES = ("string", "int", "float", "bool", "date", "datetime", "list")
+MAX_INT = 2**63 - 1
+"""The largest number that a file, a parameter or a template may give: what every store can hold."""
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND

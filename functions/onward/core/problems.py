@@ -81,6 +81,23 @@ def shown(text: str, bare: bool = False) -> str:
     return clean if bare else f"`{clean}`"
 
 
+def spelled(value: object) -> str:
+    """A value as YAML has it, for a message."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return shown(value)
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
 def listed(words: Iterable[str]) -> str:
     """`a`, `b` and `c`"""
     quoted = [shown(word) for word in words]

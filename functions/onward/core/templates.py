@@ -21,8 +21,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from onward.core.errors import BadTemplate
+from onward.core.pipeline import MAX_INT
 from onward.core.problems import did_you_mean, listed, shown
-from onward.core.scalars import MAX_INT
 
 if TYPE_CHECKING:
     from jinja2 import nodes

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from onward.core.loader import load, load_env
+from onward.core.definition.loader import load, load_env
 
 
 def test_the_sample_is_a_valid_pipeline_with_the_values_of_env(weather: Path) -> None:

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from onward.core.nodes import BROKEN, Broken, Node, Value
-from onward.core.problems import Report, shown
-from onward.core.scalars import Unclear, resolve, spelled
+from onward.core.definition.nodes import BROKEN, Broken, Node, Value
+from onward.core.definition.scalars import Unclear, resolve
+from onward.core.problems import Report, shown, spelled
 
 MAX_TEXT = 1024 * 1024
 MAX_NODES = 250_000

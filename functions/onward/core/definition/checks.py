@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from onward.core import matching, params, templates
+from onward.core.definition.graph import ancestors
+from onward.core.definition.nodes import Node
+from onward.core.definition.references import HEADS, Scope, check_text, check_texts
 from onward.core.errors import BadTemplate
-from onward.core.graph import ancestors
-from onward.core.nodes import Node
 from onward.core.pipeline import Dataproc, ObjectTrigger, Param, Pipeline, Step
 from onward.core.problems import Report, shown
-from onward.core.references import HEADS, Scope, check_text, check_texts
 
 RESERVED = HEADS | {
     "range",

@@ -5,11 +5,11 @@ from contextlib import suppress
 import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
+from onward.core.definition.loader import load, load_env
 from onward.core.errors import BadPipeline
-from onward.core.loader import load, load_env
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Problem
-from unit.core.loading import ENV, FILE, FILES, SOUND
+from unit.core.definition.loading import ENV, FILE, FILES, SOUND
 
 
 def check(text: str) -> None:

@@ -10,10 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from onward.core.nodes import Broken, Node
+from onward.core.definition.nodes import Broken, Node
 from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND
-from onward.core.problems import Path, Report, shown
-from onward.core.scalars import spelled
+from onward.core.problems import Path, Report, shown, spelled
 
 Schema = dict[str, Any]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from onward.core.checks import check
-from onward.core.grammar import IDENTIFIER, PIPELINE
-from onward.core.parsing import parse
+from onward.core.definition.checks import check
+from onward.core.definition.grammar import IDENTIFIER, PIPELINE
+from onward.core.definition.parsing import parse
+from onward.core.definition.shapes import Text
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Problem, Report, shown
-from onward.core.shapes import Text
 
 
 def load(text: str, file: str, files: Collection[str], env: Mapping[str, str]) -> Pipeline:

@@ -8,10 +8,10 @@ from contextlib import suppress
 import msgspec
 
 from onward.core import matching, templates
+from onward.core.definition.grammar import KINDS
+from onward.core.definition.graph import Ancestors
+from onward.core.definition.nodes import Node
 from onward.core.errors import BadTemplate
-from onward.core.grammar import KINDS
-from onward.core.graph import Ancestors
-from onward.core.nodes import Node
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Path, Report, listed, shown
 

@@ -3,7 +3,7 @@
 # ruff: noqa: E501 - a message is easier to read in one piece
 
 import pytest
-from unit.core.loading import SOUND, STEP, problems, read
+from unit.core.definition.loading import SOUND, STEP, problems, read
 
 
 def said(template: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from onward.core.grammar import PIPELINE
+from onward.core.definition.grammar import PIPELINE
 
 
 def schema() -> dict[str, Any]:

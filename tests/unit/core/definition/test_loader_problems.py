@@ -4,7 +4,7 @@
 
 from onward.core.pipeline import HOUR, MINUTE, Dataflow, Dataproc, ObjectTrigger, Python, Retry, Workflow
 from onward.core.problems import Problem
-from unit.core.loading import FILE, SOUND, STEP, problems, read
+from unit.core.definition.loading import FILE, SOUND, STEP, problems, read
 
 
 def test_a_sound_file_becomes_a_pipeline() -> None:

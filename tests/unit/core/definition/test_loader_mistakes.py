@@ -4,7 +4,7 @@
 # fmt: off
 
 import pytest
-from unit.core.loading import SOUND, STEP, problems
+from unit.core.definition.loading import SOUND, STEP, problems
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from onward.core.definition.scalars import Scalar
 from onward.core.problems import Path
-from onward.core.scalars import Scalar
 
 
 class Broken:

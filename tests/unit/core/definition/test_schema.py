@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from onward.core.schema import schema
-from unit.core.loading import SOUND, problems, read
+from onward.core.definition.schema import schema
+from unit.core.definition.loading import SOUND, problems, read
 
-SAMPLES = sorted(Path(__file__).parents[3].glob("workflows/*/pipeline.yaml"))
+SAMPLES = sorted(Path(__file__).parents[4].glob("workflows/*/pipeline.yaml"))
 
 
 def accepts(text: str) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from onward.core.definition.records import Field, Listing, Named, Record
+from onward.core.definition.shapes import Call, Flag, Free, JobFile, Json, Span, Text, Whole, Word
 from onward.core.pipeline import (
     PARAM_TYPES,
     Cluster,
@@ -22,8 +24,6 @@ from onward.core.pipeline import (
     Trigger,
     Workflow,
 )
-from onward.core.records import Field, Listing, Named, Record
-from onward.core.shapes import Call, Flag, Free, JobFile, Json, Span, Text, Whole, Word
 
 MAX_STEPS = 10_000
 MAX_PARAMS = 200

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 
+from onward.core.pipeline import MAX_INT
 from onward.core.problems import shown
 
 Scalar = str | int | float | bool | None
 
-MAX_INT = 2**63 - 1
 LONGEST_INT = 20
 
 NULL = re.compile(r"|~|null|Null|NULL")
@@ -49,20 +49,3 @@ def resolve(text: str) -> Scalar:
             raise Unclear(f"the number {shown(text)} is too large")
         return float(text)
     return text
-
-
-def spelled(value: object) -> str:
-    """A value as YAML has it, for a message."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"the number {value}"
-        case str():
-            return shown(value)
-        case list() | tuple():
-            return "a list"
-        case _:
-            return "a mapping"

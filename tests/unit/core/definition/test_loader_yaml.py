@@ -1,7 +1,7 @@
 """What YAML lets happen silently is a problem: a file never means what its author did not write."""
 
 import pytest
-from unit.core.loading import SOUND, STEP, problems, read
+from unit.core.definition.loading import SOUND, STEP, problems, read
 
 
 def args(value: str) -> str:

@@ -6,7 +6,7 @@ from collections import deque
 
 import msgspec
 
-from onward.core.nodes import Node
+from onward.core.definition.nodes import Node
 from onward.core.pipeline import Pipeline, Step
 from onward.core.problems import Report, listed, shown
 

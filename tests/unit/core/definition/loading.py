@@ -1,8 +1,8 @@
 """A sound pipeline file for the loader's tests, and what the loader says about changes to it."""
 
 import pytest
+from onward.core.definition.loader import load
 from onward.core.errors import BadPipeline
-from onward.core.loader import load
 from onward.core.pipeline import Pipeline
 
 FILE = "workflows/x/pipeline.yaml"

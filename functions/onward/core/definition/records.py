@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from onward.core.nodes import Broken, Node
+from onward.core.definition.nodes import Broken, Node
+from onward.core.definition.shapes import Schema, Shape, Text
 from onward.core.problems import Path, Report, listed, shown
-from onward.core.shapes import Schema, Shape, Text
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Listing(Shape):
             case str() if self.single:
                 return (self.item.read(node, at, report),)
             case str() as text:
-                return tuple(self.refuse(node, at, report, f"write [{text}]" if len(text) < 64 else ""))  # noqa: PLR2004
+                return tuple(self.refuse(node, at, report, f"write [{text}]" if len(text) < 64 else ""))
             case _:
                 return tuple(self.refuse(node, at, report))
 
