@@ -106,8 +106,7 @@ class Process:
 
     def read(self) -> list[Outcome]:
         """Answers that have come; there may be more."""
-        self._fill()
-        return self._parse()
+        return self._parse() if self._fill() else []
 
     def read_all(self) -> list[Outcome]:
         """All answers that have come."""
@@ -117,6 +116,8 @@ class Process:
         return outcomes
 
     def _fill(self) -> bool:
+        if self.closed:
+            return False
         try:
             chunk = os.read(self.answers, PIPE_SIZE)
         except BlockingIOError:
@@ -131,8 +132,8 @@ class Process:
         while len(buffer) - start >= HEADER.size:
             kind, microseconds, body_size, output_size = HEADER.unpack_from(buffer, start)
             if not self.sent or body_size > MAX_BODY or output_size > MAX_OUTPUT:
-                self.kill()  # the user's code wrote into the pipe: nothing in it can be trusted
-                start = len(buffer)
+                self.closed = True  # the user's code wrote into the pipe: nothing that follows can be trusted
+                self.kill()
                 break
             body = start + HEADER.size
             output, end = body + body_size, body + body_size + output_size
