@@ -81,7 +81,7 @@ def delays(retry: Retry, env: Environment) -> list[float]:
     waits = []
     for _ in range(int(min(retries, MAX_RETRIES))):
         waits.append(min(delay, longest))
-        delay = min(delay * multiplier, longest)
+        delay *= multiplier
     return waits
 
 

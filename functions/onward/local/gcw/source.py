@@ -116,7 +116,7 @@ def _plain(text: str, line: int) -> bool | int | float | str | None:
 
 
 def _integer(text: str, base: int, line: int) -> int:
-    if len(text) > 30 or not -(2**63) <= (number := int(text, base)) < 2**63:  # noqa: PLR2004
+    if len(text) > 30 or not -(2**63) <= (number := int(text, base)) < 2**63:
         raise BadSource(f"{text[:40]} does not fit into a 64-bit integer", line)
     return number
 

@@ -87,7 +87,7 @@ class LocalIo:
         url = f"{self.pubsub.rstrip('/')}/v1/{quote(topic)}:publish"
         headers = {"Content-Type": "application/json"}
         answer = self.http(HttpRequest("POST", url, headers, to_json(body).encode(), 60.0))
-        if answer.code >= 400:  # noqa: PLR2004
+        if answer.code >= 400:
             reason = answer.body[:500].decode(errors="replace")
             raise http_failure(answer.code, f"publish to {topic}: {reason}")
         return from_json(answer.body)

@@ -214,6 +214,54 @@ def test_a_variable_of_a_branch_may_have_the_name_of_a_later_one() -> None:
     )
 
 
+NESTED = """\
+main:
+  steps:
+    - init: {{assign: [{{x: 1}}]}}
+    - outer:
+        parallel:
+          shared: {outer}
+          branches:
+            - one:
+                steps:
+                  - inner: {{parallel: {{shared: {inner}, branches: [{{two: {{assign: [{{x: 2}}]}}}}]}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "fits"), [("[x]", "[x]", True), ("[x]", "[i]", False), ("[i]", "[x]", False)]
+)
+def test_every_parallel_step_around_an_assignment_must_share_its_variable(
+    problems: Problems, outer: str, inner: str, fits: bool
+) -> None:
+    source = NESTED.format(outer=outer, inner=inner).replace("{x: 1}", "{x: 1}, {i: 1}")
+    if fits:
+        load(source, "flow.yaml")
+    else:
+        assert problems(source) == [
+            "flow.yaml:10: main.two: `x` is assigned in a parallel step, so it must be in `shared`"
+        ]
+
+
+def test_a_loop_or_a_handler_inside_a_branch_has_variables_of_its_own() -> None:
+    load(
+        "- init: {assign: [{x: 1}]}\n"
+        "- p: {parallel: {branches: [{b: {for: {value: x, in: [1], steps: [{s: {assign: [{x: 2}]}}]}}}]}}\n"
+        "- q: {parallel: {branches: [{c: {try: {raise: e}, except: {as: x, steps: [{t: {assign: [{x: 2}]}}]}}}]}}\n"
+        "- r: {parallel: {for: {value: x, in: [1], steps: [{u: {assign: [{x: 2}]}}]}}}\n",
+        "flow.yaml",
+    )
+
+
+def test_nothing_jumps_into_steps_or_out_of_a_branch(problems: Problems) -> None:
+    assert problems("- a: {next: inner}\n- b: {steps: [{inner: {raise: x}}]}") == [
+        "flow.yaml:1: main.a: `next`: there is no step `inner` to jump to; jumps lead to steps beside or around"
+    ]
+    assert problems("- a: {parallel: {branches: [{b: {steps: [{c: {next: out}}]}}]}}\n- out: {raise: x}") == [
+        "flow.yaml:1: main.c: `next`: there is no step `out` to jump to; jumps lead to steps beside or around"
+    ]
+
+
 def test_hostile_names_stay_on_one_line_of_the_message(problems: Problems) -> None:
     [problem] = problems('main: {steps: [{"a\\nb\\e[31m": {call: "x\\ny"}}]}')
     assert "\n" not in problem

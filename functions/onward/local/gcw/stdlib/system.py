@@ -43,7 +43,7 @@ def log(
 
 
 def sleep(io: Io, seconds: float) -> Value:
-    if not 0 <= seconds <= 31_536_000:  # noqa: PLR2004  (a year, the longest execution)
+    if not 0 <= seconds <= 31_536_000:
         raise ValueError(f"cannot sleep for {seconds} seconds")
     io.sleep(float(seconds))
     return None
