@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from onward.local.pool import Call, Outcome, Pool
 
@@ -99,9 +100,27 @@ class Pooled:
         return await self.outcomes(*(call.id for call in calls))
 
 
+class Clock:
+    """A loop whose timers ring when the test says so."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.ringing: list[Callable[[], None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def call_later(self, _delay: float, callback: Callable[[], None]) -> asyncio.Handle:
+        self.ringing.append(callback)
+        return asyncio.Handle(callback, (), self._loop)
+
+    def tick(self) -> None:
+        self.ringing.pop()()
+
+
 @asynccontextmanager
-async def pooling(workers: int = 1, max_workers: int = 2) -> AsyncIterator[Pooled]:
-    loop = asyncio.get_running_loop()
+async def pooling(workers: int = 1, max_workers: int = 2, loop: Any = None) -> AsyncIterator[Pooled]:
+    loop = loop or asyncio.get_running_loop()
     pooled = Pooled(lambda on_outcomes: Pool(loop, on_outcomes, workers, max_workers))
     try:
         async with asyncio.timeout(HANG_SECONDS):
