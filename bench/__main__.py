@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from bench import engine
 from bench.floor import commit_rate, flush_rate, smallest_engine_chain, smallest_engine_fan
 
 STEPS = 1_000
@@ -34,6 +35,8 @@ WORKLOADS = [
     Workload(CHAIN, partial(smallest_engine_chain, n=STEPS)),
     Workload(FAN, partial(smallest_engine_fan, n=STEPS)),
     Workload(FAN_TOGETHER, partial(smallest_engine_fan, n=STEPS, together=True)),
+    Workload(f"onward, chain of {STEPS:,}", partial(engine.chain, n=STEPS), beside=CHAIN),
+    Workload(f"onward, 1 → {STEPS:,} → 1", partial(engine.fan, n=STEPS), beside=FAN),
 ]
 
 
