@@ -16,7 +16,6 @@ output   The pipe behind descriptors 1 and 2. It is emptied here after each call
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import json
 import os
 import select
@@ -27,9 +26,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from time import perf_counter_ns
 from types import CoroutineType, ModuleType, TracebackType
-from typing import Any, NamedTuple, NoReturn, TextIO
+from typing import Any, NamedTuple, NoReturn
 
 PACKET = struct.Struct("<I")  # length of the target
 HEADER = struct.Struct("<BIII")  # kind, microseconds taken, length of the body, length of the output
@@ -52,12 +52,12 @@ class Unusable(Exception):
 
 
 class Answer(NamedTuple):
-    """What became of a call. `trace` goes to the log."""
+    """What became of a call."""
 
     kind: int
     microseconds: int
     body: bytes
-    trace: bytes = b""
+    trace: bytes = b""  # for the log
 
 
 class Printed:
@@ -68,7 +68,9 @@ class Printed:
         self._writer = os.dup(1)
         self._waiting = select.poll()
         self._waiting.register(output, select.POLLIN)
-        self._streams = [_stream(sys.stdout), _stream(sys.stderr)]
+        self._streams: list[Any] = [sys.stdout, sys.stderr]
+        for stream in self._streams:
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
     def restore(self) -> None:
         """Undo what an earlier call may have done to the descriptors and to sys.stdout and sys.stderr."""
@@ -86,11 +88,6 @@ class Printed:
             return os.read(self._reader, PIPE_SIZE)
         except BlockingIOError:  # the parent was faster
             return b""
-
-
-def _stream(stream: Any) -> TextIO:
-    stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    return stream  # type: ignore[no-any-return]
 
 
 def main(folder: str, parent: int, inbox: int, answers: int, output: int) -> None:
@@ -187,14 +184,13 @@ def _module(folder: str, file: str) -> ModuleType:
         raise Unusable(f"there is no file {file!r} in the pipeline's folder {folder}")
     name = file.removesuffix(".py")
     taken = sys.modules.get(name)
-    if taken is not None and getattr(taken, "__file__", None) == path:  # a sibling has imported it
-        return taken
-    if taken is not None:  # the file is called like a module that is in use, json.py say
-        name = f"{name}_of_this_pipeline"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    if taken is not None:
+        if getattr(taken, "__file__", None) == path:  # a sibling has imported it
+            return taken
+        name = f"{name}_of_this_pipeline"  # the file is called like a module that is in use, json.py say
+    spec = spec_from_file_location(name, path)
+    assert spec and spec.loader, path  # noqa: PT018 - it ends in .py, so there is one
+    module = sys.modules[name] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -225,28 +221,24 @@ def _encode(target: str, value: object) -> bytes:
 
 def _exit(request: SystemExit) -> NoReturn:
     """End the process as Python would, but without waiting for the threads that the call left behind."""
-    code = request.code
-    if code is not None and not isinstance(code, int):
+    code = request.code or 0
+    if not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit((code or 0) & 0xFF)
+    os._exit(code & 0xFF)
 
 
 def _raised(error: BaseException, microseconds: int) -> Answer:
     if isinstance(error, Unusable):
         return Answer(RAISED, microseconds, _utf8(str(error)[:_MAX_ERROR]))
-    message = f"{type(error).__name__}: {_text(error)}".removesuffix(": ")
+    try:
+        message = f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception as failure:
+        message = f"{type(error).__name__}: (its __str__ raised {type(failure).__name__})"
     trace = "".join(traceback.format_exception(type(error), error, _users_part(error.__traceback__)))
     return Answer(RAISED, microseconds, _utf8(message[:_MAX_ERROR]), _utf8(trace[-_MAX_TRACEBACK:]))
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as failure:
-        return f"(its __str__ raised {type(failure).__name__})"
 
 
 def _users_part(frames: TracebackType | None) -> TracebackType | None:
