@@ -12,6 +12,7 @@ import pytest
 from onward.core.errors import UserError
 from onward.local import inotify, leases, watcher
 from onward.local.buckets import Buckets
+from onward.local.folders import FolderTree
 from watching import LoopWithoutTime, Watching, story
 
 
@@ -298,8 +299,31 @@ async def test_a_folder_that_left_the_bucket_reports_nothing_more(tmp_path: Path
         w.write("a/one")
         (w.bucket / "a").rename(tmp_path / "outside")
         await w.news()
+        assert w.watched_folders() == 0
         (tmp_path / "outside/two").write_text("x")
         assert await w.names() == []
+
+
+@story
+async def test_of_folders_that_took_each_others_places_only_the_last_is_watched(tmp_path: Path) -> None:
+    async with Watching(tmp_path) as w:
+        w.write("a/one")
+        await w.news()
+        (w.bucket / "a").rename(tmp_path / "outside")
+        w.write("a/two")
+        assert await w.names() == ["a/two"]
+        assert w.watched_folders() == 1
+
+
+def test_a_folder_that_turns_into_a_link_just_before_it_is_watched_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "root/bucket").mkdir(parents=True)
+    (tmp_path / "root/bucket/link").symlink_to(tmp_path)
+    kernel = inotify.Inotify()
+    tree = FolderTree(kernel, bytes(tmp_path / "root"))
+    assert tree.add(tree.root, b"bucket")
+    with pytest.raises(NotADirectoryError):
+        tree.add(tree.root.folders[b"bucket"], b"link")
+    kernel.close()
 
 
 @story
@@ -332,6 +356,7 @@ async def test_an_overflow_of_the_kernels_queue_loses_nothing(
     async with Watching(tmp_path) as w:
         w.write("a/one")
         w.write("b/one")
+        w.write("c/one")
         await w.news()
         read = inotify.Inotify.read
 
@@ -343,8 +368,10 @@ async def test_an_overflow_of_the_kernels_queue_loses_nothing(
         w.write("a/two")
         shutil.rmtree(w.bucket / "b")
         w.write("b/two")
+        (w.bucket / "c").rename(tmp_path / "outside")
         w.write("new/one")
         assert await w.names() == ["a/two", "b/two", "new/one"]
+        assert w.watched_folders() == 3
         monkeypatch.undo()
         w.write("b/three")
         assert await w.names() == ["b/three"]
@@ -391,6 +418,18 @@ async def test_a_file_rewritten_in_place_arrives_even_if_its_times_are_set_befor
             assert await w.names() == []
         assert [a.updated for a in await w.news()] == [1_000_000]
         assert w.touched == []
+
+
+@story
+async def test_a_file_rewritten_in_place_arrives_even_if_its_times_are_set_right_after_its_close(
+    tmp_path: Path,
+) -> None:
+    async with Watching(tmp_path) as w:
+        path = w.write("a", "old")
+        await w.news()
+        w.write("a", "new")
+        os.utime(path, (1, 1))
+        assert [a.updated for a in await w.news()] == [1_000_000]
 
 
 @story

@@ -217,6 +217,7 @@ def test_an_output_exists_when_at_least_one_object_is_there(tmp_path: Path, name
         "spark/deep/part",
         "only-hidden/.crc",
         "only-temporary/a.tmp",
+        "x/dirty.tmp",
         "a[1]",
         "b[1]/c",
     ):

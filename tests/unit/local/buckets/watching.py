@@ -116,6 +116,13 @@ class Watching:
         path.write_text(content)
         return path
 
+    def watched_folders(self) -> int:
+        """How many folders below the buckets the kernel watches for us."""
+        descriptor = self.watcher._inotify.fileno()
+        info = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+        root_and_bucket = 2
+        return info.count("inotify wd:") - root_and_bucket
+
     async def until(self, is_enough: Callable[[], bool]) -> None:
         while not is_enough():
             self._more.clear()
