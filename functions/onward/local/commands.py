@@ -178,6 +178,7 @@ def _tool(name: str) -> str:
 def _spark_env() -> dict[str, str]:
     return {
         "JAVA_HOME": java_home(),
+        "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
