@@ -31,8 +31,11 @@ MIGRATIONS = (
 )
 
 
-def migrate(connection: sqlite3.Connection, path: Path | str) -> None:
-    """Apply what is missing, each in one transaction. Raises `UserError` for a file of a newer Onward."""
+def migrate(connection: sqlite3.Connection, path: Path | str, *, readonly: bool = False) -> None:
+    """Apply what is missing, each in one transaction. Raises `UserError` for a file of a newer Onward.
+
+    `readonly` only looks whether the file can be read.
+    """
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
@@ -40,7 +43,7 @@ def migrate(connection: sqlite3.Connection, path: Path | str) -> None:
                 f"the state file {path} was written by a newer Onward (schema {version}, this one knows "
                 f"{len(MIGRATIONS)}): install that version, or use another state folder"
             )
-        for number in range(version, len(MIGRATIONS)):
+        for number in range(version, version if readonly else len(MIGRATIONS)):
             connection.executescript(
                 f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
             )

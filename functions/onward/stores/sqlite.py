@@ -1,8 +1,8 @@
 """The embedded store: one SQLite file, WAL, fully durable.
 
 A commit returns when it is on disk (`synchronous=FULL`: it survives kill -9 and power loss). Documents are
-kept in memory once read or written, so that a decision costs no query; versions guard the writes all the same,
-and a conflict drops what was kept. Reading from another process is free at any time (WAL).
+kept in memory once read or written, so that a decision costs no query; versions guard the writes all the
+same, and a conflict drops what was kept. Reading from another process is free at any time (WAL).
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ class SqliteStore:
     def __init__(self, path: Path | str, *, readonly: bool = False) -> None:
         self.connection = connect(path, readonly=readonly)
         self._readonly = readonly
-        if not readonly:
-            migrate(self.connection, path)
+        migrate(self.connection, path, readonly=readonly)
         self._kept: dict[Key, Versioned] = {}
         self.on_commit: Callable[[Sequence[Write]], None] | None = None
         """Told of each commit of this store, right after it."""
@@ -100,8 +99,11 @@ class SqliteStore:
         return found
 
     def _one(self, sql: str, *values: Any) -> Any:
+        return next(iter(self._all(sql, *values)), None)
+
+    def _all(self, sql: str, *values: Any) -> list[Any]:
         try:
-            return self.connection.execute(sql, values).fetchone()
+            return self.connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise Unavailable(f"the state can't be read: {error}") from error
 
@@ -120,7 +122,7 @@ class SqliteStore:
             self.connection.execute("BEGIN IMMEDIATE")
             after = self._write(writes)
             self.connection.execute("COMMIT")
-        except (sqlite3.Error, Conflict) as error:
+        except BaseException as error:
             self._undo(writes)
             if isinstance(error, sqlite3.IntegrityError):
                 raise Conflict("a document was created by somebody else") from error
@@ -172,19 +174,17 @@ class SqliteStore:
         return after
 
     def _delete(self, key: Key, version: int) -> None:
-        values: tuple[Any, ...]
+        self._kept.pop(key, None)
+        found = self._select(key)
+        if version != (found.version if found else 0):
+            raise Conflict("a document was changed by somebody else")
         match key:
             case NodeKey(run=run, node=node):
-                sql, values = (
-                    "DELETE FROM nodes WHERE run = ? AND node = ? AND version = ?",
-                    (run, node, version),
-                )
+                self.connection.execute("DELETE FROM nodes WHERE run = ? AND node = ?", (run, node))
             case RunKey(run=run):
-                sql, values = "DELETE FROM runs WHERE run = ? AND version = ?", (run, version)
+                self.connection.execute("DELETE FROM runs WHERE run = ?", (run,))
             case PlanKey():
                 raise AssertionError("plans are never deleted")
-        if self.connection.execute(sql, values).rowcount != 1 and version:
-            raise Conflict("a document was changed by somebody else")
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""
@@ -193,9 +193,8 @@ class SqliteStore:
             "active": f"state IN {_ACTIVE}",
             "any": "1",
         }[where]
-        rows = self.connection.execute(
-            f"SELECT node, body FROM nodes WHERE run = ? AND {condition} LIMIT ?", (run, limit)
-        )
+        sql = f"SELECT node, body FROM nodes WHERE run = ? AND {condition} LIMIT ?"
+        rows = self._all(sql, run, limit)
         return [(node, _decode_node(body)) for node, body in rows]
 
     def runs(
@@ -216,10 +215,9 @@ class SqliteStore:
         if before is not None:
             conditions.append("started < ?")
             values.append(before)
-        rows = self.connection.execute(
-            f"SELECT run, body FROM runs WHERE {' AND '.join(conditions)} ORDER BY started DESC, run LIMIT ?",
-            (*values, limit),
-        )
+        which = " AND ".join(conditions)
+        sql = f"SELECT run, body FROM runs WHERE {which} ORDER BY started DESC, run LIMIT ?"
+        rows = self._all(sql, *values, limit)
         return [(run, _decode_run(body)) for run, body in rows]
 
 
