@@ -75,8 +75,12 @@ class Line:
         self.fd = os.open(path, os.O_RDWR)
 
     def hear(self) -> str:
-        assert select.select([self.fd], [], [], PATIENCE)[0], f"nothing came through {self.path.name}"
-        return os.read(self.fd, 4096).decode().strip()
+        """Wait for the next line."""
+        line = b""
+        while not line.endswith(b"\n"):
+            assert select.select([self.fd], [], [], PATIENCE)[0], f"nothing came through {self.path.name}"
+            line += os.read(self.fd, 1)
+        return line.decode().strip()
 
     def say(self) -> None:
         os.write(self.fd, b"\n")

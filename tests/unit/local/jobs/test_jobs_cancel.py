@@ -16,10 +16,7 @@ def test_cancel_kills_the_whole_family_even_who_ignores_sigterm(
     stays = f"trap '' TERM; echo $$ >{heard}; read x <{gate}"
     script = f'sh -c "$0" & setsid sh -c "$0" & echo $$ >{heard}; read x <{gate}'
     life.jobs.start("a", command("sh", "-c", script, stays, grace_seconds=0.1))
-    pids: list[str] = []
-    while len(pids) < 3:
-        pids += heard.hear().split()
-    family = [os.pidfd_open(int(pid)) for pid in pids]
+    family = [os.pidfd_open(int(heard.hear())) for _ in range(3)]
     life.jobs.cancel("a")
     result = life.result("a")
     assert (result.cancelled, result.exit_code, result.signal) == (True, None, signal.SIGTERM)
@@ -48,11 +45,10 @@ def test_a_cancelled_job_may_clean_up(life: Runtime, heard: Line, gate: Line) ->
 
 
 def test_the_children_of_a_head_that_ended_at_once_may_clean_up_too(
-    life: Runtime, heard: Line, gate: Line
+    life: Runtime, tmp_path: Path, heard: Line, gate: Line
 ) -> None:
-    worker = (
-        f"trap 'read x <{gate}; echo cleaned; exit' TERM; echo hi >{heard}; while :; do read x <{gate}; done"
-    )
+    never = Line(tmp_path / "never")
+    worker = f"trap 'read x <{gate}; echo cleaned; exit' TERM; echo hi >{heard}; read x <{never}"
     script = f'trap "echo head gone >{heard}; exit 1" TERM; sh -c "$0" & wait'
     life.jobs.start("a", command("sh", "-c", script, worker, grace_seconds=3600))
     heard.hear()

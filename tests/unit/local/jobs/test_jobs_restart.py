@@ -126,8 +126,7 @@ def test_a_lost_job_is_dead_with_all_its_descendants(
 ) -> None:
     stays = f"trap '' TERM HUP; echo $$ >{heard}; read x <{gate}"
     life.jobs.start("a", command("sh", "-c", 'sh -c "$0" & setsid sh -c "$0" & wait', stays))
-    pids = [int(pid) for pid in (heard.hear() + "\n" + heard.hear()).split()[:2]]
-    left = [os.pidfd_open(pid) for pid in pids]
+    left = [os.pidfd_open(int(heard.hear())) for _ in range(2)]
     life.jobs.watch("a")
     os.kill(supervisor(root, "a"), signal.SIGKILL)
     assert life.ring() == "a"
@@ -153,10 +152,10 @@ def test_a_lost_job_stays_lost_until_it_is_forgotten(
 
 
 def test_the_death_of_one_supervisor_harms_no_other_job(
-    life: Runtime, root: Path, heard: Line, gate: Line
+    life: Runtime, root: Path, tmp_path: Path, heard: Line, gate: Line
 ) -> None:
-    for name in ("a", "a-1"):
-        life.jobs.start(name, command("sh", "-c", f"echo hi >{heard}; read x <{gate}"))
+    for name, door in (("a", Line(tmp_path / "never")), ("a-1", gate)):
+        life.jobs.start(name, command("sh", "-c", f"echo hi >{heard}; read x <{door}"))
         heard.hear()
     life.jobs.watch("a")
     os.kill(supervisor(root, "a"), signal.SIGKILL)
