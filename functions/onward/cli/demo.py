@@ -1,0 +1,119 @@
+"""The demonstration: a real file is dropped into a real bucket folder, and the sample pipeline runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from onward.cli.places import Places
+
+if TYPE_CHECKING:
+    from onward.cli.embedded import Embedded
+    from onward.cli.progress import Progress
+    from onward.local.runtime import Runtime
+
+PIPELINE = "weather"
+DROPPED = "stations/2013-12-31/nyc.csv"
+ANOTHER = "stations/2013-06-30/ewr.csv"
+SUCCEEDED, FAILED = 0, 1
+
+
+@click.command()
+@click.pass_obj
+def demo(places: Places) -> int:
+    """Drop the sample file into its bucket, and watch the sample pipeline: Beam, Spark, Python, Workflows."""
+    from onward.cli.embedded import Embedded
+    from onward.cli.files import pipeline
+    from onward.cli.interruption import Interrupted, Left
+    from onward.cli.progress import progress
+
+    sample = places.workflows / PIPELINE / "sample"
+    trigger = pipeline(places, PIPELINE).trigger
+    if trigger is None or not (sample / DROPPED).is_file():
+        raise click.UsageError(f"{sample / DROPPED} is not there: call `onward demo` in a clone of Onward")
+    try:
+        with progress(quiet=False) as shown, Embedded(places, shown.say, watch=True) as here:
+            target = here.runtime.buckets.folder(trigger.bucket) / DROPPED
+            shown.say(f"dropping {sample / DROPPED} into {target.parent}")
+            ended = _show(here, sample / DROPPED, target, shown)
+            results = _results(here.runtime, ended)
+    except Interrupted as interrupted:
+        again = f"stopped; `{places.command('up')}` goes on with what was started"
+        raise Left(again, interrupted) from None
+    _tell(places, ended, results, landing=target.parents[2])
+    return SUCCEEDED if ended["state"] == "succeeded" else FAILED
+
+
+def _show(here: Embedded, source: Path, target: Path, shown: Progress) -> dict[str, Any]:
+    run = here.wait(_drop(here.runtime, source, target))
+    ended: dict[str, Any] = {}
+    for details in here.follow(run):
+        shown.show(details)
+        ended = details
+    return ended
+
+
+async def _drop(runtime: Runtime, source: Path, target: Path) -> str:
+    """Copy it there as a temporary name and rename it, as one should; returns the run that this started."""
+    import asyncio
+
+    uri = runtime.buckets.uri(target)
+    before = {run for run, _ in runtime.store.runs(pipeline=PIPELINE, limit=1_000_000)}
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def told(runs: frozenset[str]) -> None:
+        for run in runs - before:
+            if runtime.views.details(run)["trigger"].get("uri") == uri and not started.done():
+                started.set_result(run)
+
+    unsubscribe = runtime.subscribe(told)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy = target.with_name(f".{target.name}.tmp")
+    shutil.copyfile(source, copy)
+    os.replace(copy, target)
+    try:
+        return await started
+    finally:
+        unsubscribe()
+
+
+def _results(runtime: Runtime, ended: dict[str, Any]) -> list[Path]:
+    """The files that the steps declare as their outputs, in order."""
+    plan = runtime.engine.plans.of_run(ended["run"])
+    assert plan is not None, "the run has ended"
+    steps = [runtime.engine.jobs.rendered(plan, ended["run"], name, 1) for name, _ in plan.step_nodes()]
+    return [runtime.buckets.path(uri) for step in steps for uri in step.outputs]
+
+
+def _tell(places: Places, ended: dict[str, Any], results: list[Path], landing: Path) -> None:
+    from onward.cli.render import commands, console, ending
+
+    out = console()
+    out.print(ending(ended, places))
+    if ended["state"] != "succeeded":
+        return
+    run = ended["run"]
+    reports = [path for path in results if path.suffix in (".md", ".svg") and path.is_file()]
+    for path in reports:
+        if path.suffix == ".md":
+            out.print(f"\n{path.read_text()}")
+    click.echo("Results")
+    for path in reports:
+        click.echo(f"  {os.path.relpath(path)}")
+    click.echo("\nTry next")
+    source = places.workflows / PIPELINE / "sample" / Path(ANOTHER).parts[0]
+    out.print(
+        commands(
+            [
+                (places.command("show", run), "the run and its steps"),
+                (places.command("logs", run, "clean"), "what the Beam job printed"),
+                (places.command("graph", PIPELINE), "which step waits for which"),
+                (places.command("up"), "stay and watch the buckets; then, in another terminal:"),
+                (f"cp -r {source} {os.path.relpath(landing)}/", "a run for each file starts by itself"),
+            ]
+        )
+    )

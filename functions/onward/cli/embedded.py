@@ -1,0 +1,100 @@
+"""A runtime inside this command, for as long as the command has something to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+from onward.cli.interruption import SIGNALS, Interrupted
+from onward.cli.places import Places
+from onward.local.endpoint import Endpoint
+from onward.local.following import follow
+from onward.local.runtime import Runtime
+from onward.local.topics import Message, Published, publish
+
+T = TypeVar("T")
+
+
+class Embedded:
+    """Runs a runtime and its endpoint whenever one of its methods waits. Raises `StateInUse`.
+
+    Every method raises Interrupted when SIGINT or SIGTERM arrives.
+    """
+
+    here = True
+    """When this command ends, so does the runtime."""
+
+    def __init__(
+        self, places: Places, say: Callable[[str], None], *, watch: bool = False, port: int = 0
+    ) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._signal = 0
+        self._task: asyncio.Task[Any] | None = None
+        try:
+            self.runtime = Runtime(places.workflows, places.state, self._loop, say)
+        except BaseException:
+            self._loop.close()
+            raise
+        self.endpoint = Endpoint(self.runtime, port)
+        self._watch = watch
+
+    def __enter__(self) -> Embedded:
+        for number in SIGNALS:
+            self._loop.add_signal_handler(number, self._interrupt, number)
+        try:
+            self.wait(self.endpoint.open())
+            self.runtime.start(watch=self._watch)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def publish(self, topic: str, message: Message) -> Published:
+        """Returns once it is committed. Raises what `topics.publish` does."""
+        return self.wait(publish(self.runtime, topic, [message]))[0]
+
+    def follow(self, run: str) -> Iterator[dict[str, Any]]:
+        """The run after each change, to its end."""
+        frames: AsyncGenerator[dict[str, Any], None] = follow(self.runtime, run)
+        try:
+            while (details := self.wait(_next(frames))) is not None:
+                yield details
+        finally:
+            self._loop.run_until_complete(frames.aclose())
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let the runtime work until this is done."""
+        self._task = task = self._loop.create_task(work)
+        if self._signal:
+            task.cancel()
+        try:
+            return self._loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            if self._signal:
+                raise Interrupted(self._signal) from None
+            raise
+        finally:
+            self._task = None
+
+    def _interrupt(self, number: int) -> None:
+        self._signal = number
+        if self._task is not None:
+            self._task.cancel()
+
+    def _close(self) -> None:
+        for number in SIGNALS:
+            self._loop.remove_signal_handler(number)
+        self._loop.run_until_complete(self.endpoint.close())
+        self._loop.run_until_complete(self.runtime.close())
+        self._loop.close()
+
+
+async def _next(frames: AsyncGenerator[T, None]) -> T | None:
+    return await anext(frames, None)

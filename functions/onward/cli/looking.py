@@ -1,0 +1,73 @@
+"""The commands that look: runs, show, logs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from onward.cli.places import Places
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@click.option("--pipeline", help="Only runs of this pipeline.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
+@json_option
+@click.pass_obj
+def runs(places: Places, pipeline: str | None, limit: int, as_json: bool) -> None:
+    """List the latest runs, the newest first."""
+    from onward.cli.reading import reading
+    from onward.core.errors import NotFound
+
+    try:
+        with reading(places) as state:
+            found = state.views.runs(pipeline, limit)
+    except NotFound:
+        found = []
+    if as_json:
+        click.echo(json.dumps(found))
+    elif found:
+        from onward.cli.render import console, runs_table
+
+        console().print(runs_table(found))
+    else:
+        of = f" of {pipeline}" if pipeline else ""
+        click.echo(f"no runs{of} in {places.state}")
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@json_option
+@click.pass_obj
+def show(places: Places, run_id: str, as_json: bool) -> None:
+    """Show RUN and its steps. The first letters of a run's id are enough, here and everywhere."""
+    from onward.cli.reading import reading
+
+    with reading(places) as state:
+        details = state.views.details(state.find(run_id))
+    if as_json:
+        click.echo(json.dumps(details))
+        return
+    from onward.cli.render import console, whole
+
+    console().print(whole(details, places))
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.argument("step", required=False)
+@click.option("--attempt", type=click.IntRange(1), help="Of this attempt; else of the last one.")
+@click.option(
+    "-f", "--follow", is_flag=True, help="Go on as more is printed, until the step or the run has ended."
+)
+@click.pass_obj
+def logs(places: Places, run_id: str, step: str | None, attempt: int | None, follow: bool) -> None:
+    """Print what the steps of RUN printed, or STEP alone."""
+    from onward.cli.reading import reading
+    from onward.cli.tail import Tail
+
+    with reading(places) as state:
+        tail = Tail(state, state.find(run_id), step, attempt)
+        tail.follow() if follow else tail.print()

@@ -1,0 +1,106 @@
+"""Looking at runs without a runtime: the state is read while somebody else may be writing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from onward.cli.places import Places
+from onward.core.errors import NotFound, UserError
+from onward.core.naming import job_name, try_number
+from onward.core.plan import Plan
+from onward.core.problems import did_you_mean, listed, shown
+from onward.core.state import Node, NodeKey, Succeeded
+from onward.local.buckets import Buckets
+from onward.local.folder import StateFolder
+from onward.local.objects import LocalObjects
+from onward.plans import Plans
+from onward.stores.sqlite import SqliteStore
+from onward.views import Views
+
+_LISTED = 5
+
+
+class Log(NamedTuple):
+    """What one attempt of a step printed; the file may not be there (yet)."""
+
+    step: str
+    attempt: int
+    path: Path
+    ended: bool
+
+
+class Reading:
+    """An open state folder."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self.folder = folder
+        self.store = SqliteStore(folder.database, readonly=True)
+        self.views = Views(self.store, LocalObjects(folder.objects, Buckets(folder.buckets)))
+
+    def find(self, text: str) -> str:
+        """The run of this id, or of the only one that begins so: of its tries the newest. Raises NotFound."""
+        rows = self.store.connection.execute(
+            "SELECT run FROM runs WHERE substr(run, 1, length(?)) = ? ORDER BY started DESC, run LIMIT 100",
+            (text, text),
+        )
+        found: list[str] = [run for (run,) in rows] if text else []
+        if text in found:
+            return text
+        if not found:
+            raise NotFound(f"there is no run {shown(text)}; `onward runs` lists them")
+        if len({run.partition("~")[0] for run in found}) > 1:
+            others = ", ".join(found[:_LISTED]) + (", …" if len(found) > _LISTED else "")
+            raise UserError(f"several runs begin with {shown(text)}: {others}")
+        return max(found, key=try_number)
+
+    def logs(self, run: str, step: str | None, attempt: int | None) -> list[Log]:
+        """The logs of a run, or of one of its steps: of the last attempt, or of the one that is named."""
+        plan = Plans(self.store).of_run(run)
+        if plan is None:
+            raise NotFound(f"there is no run {shown(run)}; `onward runs` lists them")
+        names = [name for name, _ in plan.step_nodes()]
+        if step is not None and step not in names:
+            hint = did_you_mean(step, names) or f"there are {listed(names)}"
+            raise NotFound(f"run {run} has no step {shown(step)}; {hint}")
+        return [
+            log
+            for name in ([step] if step else names)
+            if (log := self._log(plan, run, name, attempt)) is not None
+        ]
+
+    def _log(self, plan: Plan, run: str, step: str, attempt: int | None) -> Log | None:
+        node = self._node(run, step)
+        while isinstance(node.phase, Succeeded) and node.phase.adopted:  # what it took over ran there
+            run = node.phase.adopted
+            node = self._node(run, step)
+        attempt = attempt or node.attempt
+        if not attempt:
+            return None
+        planned = plan.step_node(step)
+        name = job_name(step, run, planned.number, attempt)
+        python = planned.step.kind == "python"
+        path = self.folder.logs / f"{name}.log" if python else self.folder.jobs / name / "log"
+        return Log(step, attempt, path, node.phase.ended or attempt < node.attempt)
+
+    def _node(self, run: str, step: str) -> Node:
+        key = NodeKey(run, step)
+        found = self.store.read([key]).get(key)
+        return found.doc if found is not None and isinstance(found.doc, Node) else Node()
+
+
+@contextmanager
+def reading(places: Places) -> Iterator[Reading]:
+    """Raises NotFound when there is no state there."""
+    folder = StateFolder(places.state)
+    if not folder.database.exists():
+        raise NotFound(
+            f"there are no runs in {places.state} yet; `{places.command('run')} PIPELINE` starts one"
+        )
+    opened = Reading(folder)
+    try:
+        yield opened
+    finally:
+        opened.store.close()

@@ -1,0 +1,189 @@
+"""What a run looks like in a terminal. Rich draws it; every value is a `Text`, so that none is markup."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from onward.cli import text
+from onward.cli.places import Places
+
+SYMBOLS = {
+    "waiting": ("·", "dim"),
+    "submitting": ("▸", "cyan"),
+    "running": ("▶", "bold cyan"),
+    "retrying": ("↻", "yellow"),
+    "cancelling": ("■", "yellow"),
+    "succeeded": ("✔", "green"),
+    "failed": ("✘", "bold red"),
+    "upstream_failed": ("✘", "dim red"),
+    "cancelled": ("■", "magenta"),
+}
+_ERROR_LINES = 12
+_ERRORS = 3
+"""Steps of which the error is told."""
+_MANY = 60
+"""Steps that are listed one by one when a run is shown."""
+_IMPORTANCE = {"running": 0, "cancelling": 0, "submitting": 0, "retrying": 1, "failed": 2}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Plain text where it does not end in a terminal, and then as wide as it needs to be."""
+    plain = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=1_000)
+
+
+def state(name: str, symbol: str = "") -> Text:
+    """`✔ succeeded`, in its colour."""
+    mark, style = SYMBOLS.get(name, ("?", ""))
+    return Text(f"{symbol or mark} {name}", style)
+
+
+def headline(run: dict[str, Any]) -> Text:
+    """`✔ weather  4xyz…  succeeded in 32 s`"""
+    mark, style = SYMBOLS.get(run["state"], ("?", ""))
+    took = text.took(run)
+    how = f"{run['state']} in {took}" if run["ended"] else f"{run['state']}, {took}"
+    return Text.assemble((f"{mark} ", style), (run["pipeline"], "bold"), f"  {run['run']}  ", (how, style))
+
+
+def steps(run: dict[str, Any], room: int = _MANY) -> RenderableType:
+    """The table of steps; of more than `room` those that matter most, and the count of the rest."""
+    shown = _most_important(run["steps"], room)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("  step", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("attempt", justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("")  # gives way first
+    for step in shown:
+        mark, style = SYMBOLS.get(step["state"], ("?", ""))
+        table.add_row(
+            Text.assemble((f"{mark} ", style), step["name"]),
+            Text(step["state"], style),
+            Text(str(step["attempts"] or "")),
+            Text(text.took(step)),
+            _remark(step),
+        )
+    rest = Counter(step["state"] for step in run["steps"]) - Counter(step["state"] for step in shown)
+    if not rest:
+        return table
+    counts = ", ".join(f"{count:,} {name}" for name, count in sorted(rest.items()))
+    return Group(table, Text(f"  and {rest.total():,} more: {counts}", "dim"))
+
+
+def _most_important(all_steps: Sequence[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+    if len(all_steps) <= room:
+        return list(all_steps)
+    ranked = sorted(
+        enumerate(all_steps), key=lambda numbered: (_IMPORTANCE.get(numbered[1]["state"], 9), numbered[0])
+    )
+    return [step for _, step in sorted(ranked[:room], key=lambda numbered: numbered[0])]
+
+
+def _remark(step: dict[str, Any]) -> Text:
+    """What it waits for, why it failed, or what came of it: on one line, cut where the terminal ends."""
+    waits = text.one_line(step.get("waits_for") or "")
+    said, style = "", "dim"
+    match step["state"]:
+        case "waiting" if waits:
+            said = f"waits for {waits}"
+        case "retrying":
+            said, style = f"{text.local_times(waits)}: {text.gist(step)}", "yellow"
+        case "failed":
+            said, style = text.gist(step), "red"
+        case "upstream_failed":
+            said = text.gist(step)
+        case "succeeded" if step["output"] is not None:
+            said = text.as_json(step["output"])
+    return _cut(said, style)
+
+
+def _cut(line: str, style: str) -> Text:
+    return Text(line, style, no_wrap=True, overflow="ellipsis")
+
+
+def ending(run: dict[str, Any], places: Places) -> RenderableType:
+    """How the run ended, and what one may want to know and do then."""
+    return Group(headline(run), *_aftermath(run, places))
+
+
+def _aftermath(run: dict[str, Any], places: Places) -> Iterator[RenderableType]:
+    """For each step that failed the end of its error; and what one may do about it."""
+    if run["state"] == "succeeded":
+        return
+    failed = [step for step in run["steps"] if step["state"] == "failed"]
+    for step in failed[:_ERRORS]:
+        yield Text(f"\n{step['name']} failed in attempt {step['attempts']}:", "red")
+        yield error(step)
+    if len(failed) > _ERRORS:
+        yield Text(f"\nand {len(failed) - _ERRORS:,} more steps failed")
+    hints = [(places.command("retry", run["run"]), "try again; what succeeded is kept")]
+    if failed:
+        hints.insert(0, (places.command("logs", run["run"], failed[0]["name"]), "all that the step printed"))
+    elif run.get("error"):
+        yield Text(text.safe(run["error"]))
+    yield Text()
+    yield commands(hints)
+
+
+def error(step: dict[str, Any]) -> Text:
+    """The end of a step's error, set off at the left."""
+    return Text("\n".join(f"  │ {line}" for line in text.last_lines(step["error"] or "", _ERROR_LINES)))
+
+
+def commands(hints: Iterable[tuple[str, str]]) -> Text:
+    """Command lines to copy, each with what it does."""
+    hints = list(hints)
+    width = max(len(command) for command, _ in hints)
+    return Text("\n").join(
+        Text.assemble("  ", (command.ljust(width), "bold"), (f"   {what}", "dim")) for command, what in hints
+    )
+
+
+def runs_table(found: Iterable[dict[str, Any]]) -> Table:
+    """One line for each run."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("  run", "pipeline", "state", "started", "time"):
+        table.add_column(column, no_wrap=True, justify="right" if column == "time" else "left")
+    table.add_column("params")  # gives way first
+    for run in found:
+        mark, style = SYMBOLS.get(run["state"], ("?", ""))
+        table.add_row(
+            Text.assemble((f"{mark} ", style), run["run"]),
+            Text(run["pipeline"]),
+            Text(run["state"], style),
+            Text(text.date_and_time(run["started"])),
+            Text(text.took(run)),
+            _cut(text.params(run["params"]), "dim"),
+        )
+    return table
+
+
+def whole(run: dict[str, Any], places: Places) -> RenderableType:
+    """A run with all that is known of it."""
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    facts.add_row(
+        Text("  started", "dim"), Text(f"{text.date_and_time(run['started'])} {by(run['trigger'])}")
+    )
+    if run["ended"]:
+        facts.add_row(Text("  ended", "dim"), Text(text.date_and_time(run["ended"])))
+    if run["params"]:
+        facts.add_row(Text("  params", "dim"), Text(text.params(run["params"])))
+    return Group(headline(run), facts, Text(), steps(run), *(_aftermath(run, places) if run["ended"] else ()))
+
+
+def by(trigger: dict[str, Any]) -> str:
+    """`by hand`, `by gs://bucket/name`"""
+    match trigger.get("on"):
+        case "object":
+            return f"by {text.one_line(str(trigger.get('uri')), 1_100)}"
+        case "hand":
+            return "by hand"
+        case other:
+            return f"by {text.one_line(str(other))}"

@@ -1,0 +1,132 @@
+"""The command that stays: a runtime that starts what arrives, until it is told to stop."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from onward.cli.places import Places
+
+if TYPE_CHECKING:
+    from onward.local.runtime import Runtime
+
+_REMEMBERED = 10_000
+_COUNTED = 1_000
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Of the HTTP endpoint; a free one by default."
+)
+@click.pass_obj
+def up(places: Places, port: int) -> int:
+    """Start what arrives in the buckets, carry every run to its end, and answer at an HTTP endpoint.
+
+    Ctrl-C or SIGTERM stops it. Nothing is lost by that, nor by kill -9: the next start goes on where it was.
+    """
+    import onward
+    from onward.cli.embedded import Embedded
+    from onward.cli.interruption import Interrupted
+
+    with Embedded(places, _say, watch=True, port=port) as here:
+        click.echo(f"onward {onward.__version__} is at work in {places.state}; Ctrl-C stops it")
+        for line in _triggers(places, here.runtime):
+            click.echo(f"  {line}")
+        click.echo(f"  answers at {here.endpoint.address}")
+        try:
+            here.wait(_tell(here.runtime))
+        except Interrupted:
+            still_open = len(here.runtime.store.runs(open_only=True, limit=_COUNTED))
+    click.echo(_farewell(places, still_open))
+    return 0
+
+
+async def _tell(runtime: Runtime) -> None:
+    """Print a line when a run starts and one when it ends, for ever."""
+    import asyncio
+
+    teller = _Teller(runtime)
+    changed: set[str] = set()
+    waiting = asyncio.Event()
+
+    def told(runs: frozenset[str]) -> None:
+        changed.update(runs)
+        waiting.set()
+
+    runtime.subscribe(told)
+    while True:
+        await waiting.wait()
+        waiting.clear()
+        runs, changed = changed, set()
+        for run in runs:
+            teller.tell(run)
+
+
+class _Teller:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._open = {run for run, _ in runtime.store.runs(open_only=True, limit=_REMEMBERED)}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        for run in sorted(self._open):
+            _print(f"run {run} goes on")
+
+    def tell(self, run: str) -> None:
+        from onward.cli.render import by
+        from onward.cli.text import as_json, duration
+        from onward.core.state import Run, RunKey
+
+        key = RunKey(run)
+        found = self._runtime.store.read([key]).get(key)
+        if found is None or not isinstance(doc := found.doc, Run) or run in self._ended:
+            return
+        if run not in self._open:
+            self._open.add(run)
+            _print(f"run {run} of {doc.pipeline} started {by(doc.trigger)}", doc.started)
+        if doc.ended is not None:
+            self._open.discard(run)
+            self._remember(run)
+            took = duration((doc.ended - doc.started) / 1_000_000)
+            why = f": {as_json(doc.error)}" if doc.error else ""
+            _print(f"run {run} of {doc.pipeline} {doc.state.value} in {took}{why}", doc.ended)
+
+    def _remember(self, run: str) -> None:
+        self._ended[run] = None
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+
+
+def _triggers(places: Places, runtime: Runtime) -> Iterator[str]:
+    from onward import catalog
+
+    for name, entry in sorted(catalog.read(places.workflows).pipelines.items()):
+        if (trigger := entry.pipeline.trigger) is not None:
+            folder = runtime.buckets.folder(trigger.bucket)
+            for pattern in trigger.match:
+                yield f"{folder}/{pattern} starts {name}"
+        else:
+            yield f"`{places.command('run', name)}` starts {name}"
+
+
+def _farewell(places: Places, still_open: int) -> str:
+    if not still_open:
+        return "stopped; no run was open"
+    count = f"{still_open:,}{'+' if still_open == _COUNTED else ''}"
+    return (
+        f"stopped with {count} open run{'s' if still_open > 1 else ''}: jobs that have started go on, calls"
+        f" of python steps are made again; `{places.command('up')}` takes up all of it"
+    )
+
+
+def _say(sentence: str) -> None:
+    from onward.cli.text import safe
+
+    click.echo(f"{datetime.now():%H:%M:%S} {safe(sentence)}", err=True)
+
+
+def _print(sentence: str, at: int | None = None) -> None:
+    moment = datetime.now() if at is None else datetime.fromtimestamp(at / 1_000_000)
+    click.echo(f"{moment:%H:%M:%S} {sentence}")
