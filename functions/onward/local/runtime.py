@@ -234,8 +234,8 @@ class Runtime:
             yield StartRun(run, pipeline.name, plan.name, bound, trigger)
 
     def _touched(self, arrival: Arrival) -> None:
-        self._ledger.took(arrival.bucket, arrival.name, arrival.generation)
-        self._ledger.settle(arrival.bucket, arrival.name, arrival.generation)
+        self._ledger.touched(arrival.bucket, arrival.name, arrival.generation)
+        self._events.wake()
 
     # What the services report
 
