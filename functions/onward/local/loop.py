@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from onward.core.errors import OnwardError, Temporary
+from onward.core.errors import Temporary
 from onward.core.events import Event, Submitted
 from onward.engine import Engine
 
@@ -59,31 +59,36 @@ class EventLoop:
         settles, self._settles = self._settles, []
         try:
             self._handle([*settles, *(event for event, _ in group)])
+            while group:
+                _, done = group.pop(0)
+                if done is not None:
+                    done()
+            for after in self.after_turn:
+                after()
         except Temporary as error:
-            self._say(f"{error}; trying again in {self._retry:g} s")
+            self._wait_out(error)
             self._inbox.extendleft(reversed(group))
-            self._settles = settles
-            self._troubled = True
-            self._schedule(self._retry)
-            self._retry = min(2 * self._retry, _LAST_RETRY)
+            self._settles += settles
             return
         self._troubled, self._retry = False, _FIRST_RETRY
-        for _, done in group:
-            if done is not None:
-                done()
-        for after in self.after_turn:
-            after()
         if self._inbox:
             self._schedule(0)
         elif self._settles and self._scheduled is None:
             self._schedule(SETTLE_DELAY)
+
+    def _wait_out(self, error: Temporary) -> None:
+        """A full disk, say: nothing is lost, and nothing else is tried meanwhile."""
+        self._say(f"{error}; trying again in {self._retry:g} s")
+        self._troubled = True
+        self._schedule(self._retry)
+        self._retry = min(2 * self._retry, _LAST_RETRY)
 
     def _handle(self, events: Sequence[Event]) -> None:
         if not events:
             return
         try:
             turn = self._engine.turn(events)
-        except OnwardError:
+        except Temporary:
             raise
         except Exception as error:  # an event that can't be decided must not stop the others
             if len(events) == 1:
