@@ -64,9 +64,10 @@ def test_files_of_one_name_in_two_folders_never_meet(files: Files, other_files: 
     asyncio.run(make())
 
 
-def test_a_process_imports_a_file_once(files: Files) -> None:
+@pytest.mark.parametrize("name", ["steps.py", "json.py"])
+def test_a_process_imports_a_file_once(files: Files, name: str) -> None:
     files.write(
-        "steps.py",
+        name,
         """
         import pathlib
         with open(pathlib.Path(__file__).with_name("imports"), "a") as imports: imports.write("x")
@@ -78,7 +79,7 @@ def test_a_process_imports_a_file_once(files: Files) -> None:
     async def make() -> None:
         async with pooling(max_workers=1) as pooled:
             for turn in range(20):
-                await pooled.make(files.call(f"f{turn}", "steps.py:f"), files.call(f"g{turn}", "steps.py:g"))
+                await pooled.make(files.call(f"f{turn}", f"{name}:f"), files.call(f"g{turn}", f"{name}:g"))
 
     asyncio.run(make())
     assert (files.folder / "imports").read_text() == "x"
@@ -167,7 +168,8 @@ def test_a_call_whose_id_is_under_way_is_left_out(files: Files) -> None:
             call = files.call("a", "steps.py:f")
             pooled.pool.call([call, call])
             pooled.pool.call([call])
-            await pooled.make(files.call("b", "steps.py:f"))
+            pooled.pool.call([files.call("b", "steps.py:f")])
+            await pooled.outcomes("a", "b")
             assert sorted(outcome.id for outcome in pooled.told) == ["a", "b"]
 
     asyncio.run(make())
