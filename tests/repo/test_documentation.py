@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from repo.state_table import table
 
 ROOT = Path(__file__).parents[2]
