@@ -114,7 +114,8 @@ def test_a_further_folder_does_not_wait_for_the_long_calls_of_another(
     other_files.write("steps.py", SOURCE)
 
     async def make() -> None:
-        async with pooling(workers=1, max_workers=2) as pooled:
+        clock = Clock(asyncio.get_running_loop())  # it never rings: nothing has to be found out first
+        async with pooling(workers=1, max_workers=2, loop=clock) as pooled:
             long = gate("long")
             pooled.pool.call([files.call("long", "steps.py:f", **long.args)])
             await long.started()
