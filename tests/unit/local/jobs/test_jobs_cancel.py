@@ -48,13 +48,17 @@ def test_the_children_of_a_head_that_ended_at_once_may_clean_up_too(
     life: Runtime, tmp_path: Path, heard: Line, gate: Line
 ) -> None:
     never = Line(tmp_path / "never")
-    worker = f"trap 'read x <{gate}; echo cleaned; exit' TERM; echo hi >{heard}; read x <{never}"
-    script = f'trap "echo head gone >{heard}; exit 1" TERM; sh -c "$0" & wait'
+    clean = f"for n in $(seq 200); do echo $n >{heard}; read x <{gate}; done; echo cleaned; exit"
+    worker = f"trap '{clean}' TERM; echo hi >{heard}; read x <{never}"
+    script = f'echo $$ >{heard}; trap "exit 1" TERM; sh -c "$0" & wait'
     life.jobs.start("a", command("sh", "-c", script, worker, grace_seconds=3600))
-    heard.hear()
+    head = os.pidfd_open(int(heard.hear()))
+    assert heard.hear() == "hi"
     life.jobs.cancel("a")
-    assert heard.hear() == "head gone"
-    gate.say()
+    assert gone(head)
+    for n in range(200):
+        assert heard.hear() == str(n + 1)
+        gate.say()
     result = life.result("a")
     assert (result.cancelled, result.exit_code, result.last_lines) == (True, 1, "cleaned")
 

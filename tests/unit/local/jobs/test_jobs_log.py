@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import tempfile
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jobs_harness import Runtime, command
 from onward.core.errors import Unavailable
@@ -35,8 +36,15 @@ def test_a_job_that_prints_100_mb_keeps_both_ends_and_says_what_lies_between(lif
     assert result.last_lines.endswith("12399999\n12400000")
 
 
-@given(limit=st.integers(0, 300), before=st.binary(max_size=50), chunks=st.lists(st.binary(max_size=400)))
-def test_a_log_is_what_was_written_but_for_the_middle(limit: int, before: bytes, chunks: list[bytes]) -> None:
+@given(
+    limit=st.integers(0, 200),
+    before=st.binary(max_size=50),
+    sizes=st.lists(st.integers(0, 400), max_size=20),
+)
+@example(limit=100, before=b"", sizes=[150] * 10)
+def test_a_log_is_what_was_written_but_for_the_middle(limit: int, before: bytes, sizes: list[int]) -> None:
+    numbers = (n % 251 for n in itertools.count())
+    chunks = [bytes(itertools.islice(numbers, size)) for size in sizes]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "log")
         path.write_bytes(before)
@@ -44,7 +52,8 @@ def test_a_log_is_what_was_written_but_for_the_middle(limit: int, before: bytes,
         log = Log(str(path), limit)
         for chunk in chunks:
             log.write(chunk)
-            assert path.stat().st_size <= len(begin) + 3 * (limit // 2) + 2 * Log.MARK_BYTES + len(chunk)
+            most = len(begin) + 3 * (limit // 2) + 2 * Log.MARK_BYTES + len(chunk)
+            assert path.stat().st_size <= most
         log.write(b"", halves=2)
         os.close(log.file)
         kept, written, half = path.read_bytes(), b"".join(chunks), limit // 2
