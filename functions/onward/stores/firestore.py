@@ -1,0 +1,86 @@
+"""The cloud store: Firestore, one call for each thing asked of it.
+
+    read     one BatchGetDocuments, whatever the number of keys
+    commit   one Commit: a new document only where there is none, a changed or deleted one only at the version
+             that was read, a join by set union
+    first    one RunQuery; so is `runs`
+
+A version is the document's update time, in microseconds as Firestore keeps it. Nothing is remembered between
+calls. The client is imported and built by the first call.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from onward.core.state import Key, Node, PlanKey, Run
+from onward.ports import Versioned, Write
+from onward.stores import firestore_rows as rows
+
+if TYPE_CHECKING:
+    from google.cloud.firestore_v1.services.firestore import FirestoreClient
+
+    from onward.stores.firestore_wire import Wire
+
+
+class FirestoreStore:
+    """Documents in a Firestore database. `connect` builds the client, for others than Google's default."""
+
+    def __init__(
+        self,
+        project: str,
+        database: str = "(default)",
+        connect: Callable[[], FirestoreClient] | None = None,
+    ) -> None:
+        self._project = project
+        self._database = database
+        self._connect = connect
+        self.round_trips: Counter[str] = Counter()
+        """Calls made: `read`, `plan read` (nothing but plans), `commit`, `query`."""
+
+    @cached_property
+    def _wire(self) -> Wire:
+        from onward.stores.firestore_wire import Wire, connect
+
+        return Wire((self._connect or connect)(), self._project, self._database)
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
+        """See `ports.Store`."""
+        wanted = {rows.path(key): key for key in keys}
+        if not wanted:
+            return {}
+        plans = all(isinstance(key, PlanKey) for key in wanted.values())
+        self.round_trips["plan read" if plans else "read"] += 1
+        found = ((wanted[row.path], row) for row in self._wire.read(list(wanted)))
+        return {key: Versioned(rows.document(key, row), row.version) for key, row in found}
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """See `ports.Store`."""
+        if writes:
+            self.round_trips["commit"] += 1
+            self._wire.commit([rows.row_write(write) for write in writes])
+
+    def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
+        """See `ports.Store`."""
+        return [
+            (rows.name(row.path), rows.node(row)) for row in self._query(rows.nodes_query(run, where, limit))
+        ]
+
+    def runs(
+        self,
+        *,
+        pipeline: str | None = None,
+        open_only: bool = False,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[tuple[str, Run]]:
+        """See `ports.Store`."""
+        query = rows.runs_query(pipeline, open_only, before, limit)
+        return [(rows.name(row.path), rows.run(row)) for row in self._query(query)]
+
+    def _query(self, query: rows.Query) -> list[rows.Row]:
+        self.round_trips["query"] += 1
+        return self._wire.query(query)
