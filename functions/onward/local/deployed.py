@@ -26,6 +26,7 @@ class Deployed:
         self._signature: object = None
         self._catalog = catalog.Catalog({}, {})
         self._compiled: dict[str, Plan] = {}
+        self._folders: dict[str, Path] = {}
 
     def refresh(self) -> None:
         """Take in what has changed. A pipeline with problems is reported, and harms no other."""
@@ -70,7 +71,10 @@ class Deployed:
 
     def folder(self, plan: Plan) -> Path:
         """Where the files are that runs of this plan use."""
-        return self._files / catalog.content_hash(plan.files)
+        folder = self._folders.get(plan.name)
+        if folder is None:
+            folder = self._folders[plan.name] = self._files / catalog.content_hash(plan.files)
+        return folder
 
 
 def _signature(where: Path) -> object:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from onward.core.errors import Temporary
-from onward.core.events import Event, Submitted
+from onward.core.events import Event, Submitted, Verdict
 from onward.engine import Engine
 
 GROUP = 256
@@ -25,9 +25,9 @@ class EventLoop:
         self._loop = loop
         self._say = say
         self._inbox: deque[tuple[Event, Callable[[], None] | None]] = deque()
-        self._settles: list[Event] = []
+        self._settles: list[Submitted] = []
         self._scheduled: asyncio.Handle | None = None
-        self._delayed = False
+        self._settling = False
         self._troubled = False
         self._retry = _FIRST_RETRY
         self.after_turn: list[Callable[[], None]] = []
@@ -39,18 +39,17 @@ class EventLoop:
         if self._inbox:
             self.wake()
 
+    def post_now(self, events: Iterable[Event]) -> None:
+        """Like `post`, with the turn at once: between two steps nothing else should come."""
+        self._inbox.extend((event, None) for event in events)
+        if not self._troubled:
+            if self._scheduled is not None:
+                self._scheduled.cancel()
+            self._turn()
+
     def wake(self) -> None:
         """Have a turn soon, if only for what comes after it."""
-        if self._scheduled is None or (self._delayed and not self._troubled):
-            self._schedule(0)
-
-    def _schedule(self, delay: float) -> None:
-        if self._scheduled is not None:
-            self._scheduled.cancel()
-        self._delayed = delay > 0
-        if delay:
-            self._scheduled = self._loop.call_later(delay, self._turn)
-        else:
+        if self._scheduled is None:
             self._scheduled = self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
@@ -58,7 +57,7 @@ class EventLoop:
         group = [self._inbox.popleft() for _ in range(min(GROUP, len(self._inbox)))]
         settles, self._settles = self._settles, []
         try:
-            self._handle([*settles, *(event for event, _ in group)])
+            self._handle(_worth_deciding(settles, [event for event, _ in group]))
             while group:
                 _, done = group.pop(0)
                 if done is not None:
@@ -72,15 +71,21 @@ class EventLoop:
             return
         self._troubled, self._retry = False, _FIRST_RETRY
         if self._inbox:
-            self._schedule(0)
-        elif self._settles and self._scheduled is None:
-            self._schedule(SETTLE_DELAY)
+            self.wake()
+        elif self._settles and not self._settling:
+            self._settling = True
+            self._loop.call_later(SETTLE_DELAY, self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
+        if self._settles:
+            self.wake()
 
     def _wait_out(self, error: Temporary) -> None:
         """A full disk, say: nothing is lost, and nothing else is tried meanwhile."""
         self._say(f"{error}; trying again in {self._retry:g} s")
         self._troubled = True
-        self._schedule(self._retry)
+        self._scheduled = self._loop.call_later(self._retry, self._turn)
         self._retry = min(2 * self._retry, _LAST_RETRY)
 
     def _handle(self, events: Sequence[Event]) -> None:
@@ -110,3 +115,11 @@ class EventLoop:
         if self._scheduled is not None:
             self._scheduled.cancel()
         self._inbox.clear()
+
+
+def _worth_deciding(settles: list[Submitted], events: list[Event]) -> list[Event]:
+    """A settle that comes together with the verdict on its job has nothing to add."""
+    if settles and events:
+        judged = {(event.run, event.node, event.attempt) for event in events if isinstance(event, Verdict)}
+        settles = [settle for settle in settles if (settle.run, settle.node, settle.attempt) not in judged]
+    return [*settles, *events]

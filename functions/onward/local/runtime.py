@@ -74,7 +74,7 @@ class Runtime:
         self._ledger = Ledger(self.store.connection)
         self._watcher: Watcher | None = None
         self._told: list[Callable[[frozenset[str]], None]] = []
-        self._events.after_turn.append(self._ledger.save)
+        self._events.after_turn += [self._python.flush, self._ledger.save]
         self.store.on_commit = self._committed
 
     def _make_services(self) -> dict[str, Service]:
@@ -86,8 +86,8 @@ class Runtime:
             self._files,
             self.folder.logs,
             self._returned,
-            self._loop,
         )
+        self._python = python
         self._to_close = (processes, python)
         return {"dataflow": processes, "dataproc": processes, "workflow": processes, "python": python}
 
@@ -248,7 +248,7 @@ class Runtime:
         self._events.post([Bell(ref.run, ref.node, ref.attempt)])
 
     def _returned(self, results: list[tuple[JobRef, Status]]) -> None:
-        self._events.post([self.engine.verdict(ref, status) for ref, status in results])
+        self._events.post_now([self.engine.verdict(ref, status) for ref, status in results])
 
 
 class _NoBus:

@@ -123,14 +123,12 @@ class PythonService:
         files: Callable[[str], Path],
         logs: Path,
         on_results: Callable[[list[tuple[JobRef, Status]]], None],
-        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._pool = pool(self._on_outcomes)
         self._commands = commands
         self._files = files
         self._logs = str(logs)
         self._on_results = on_results
-        self._loop = loop
         self._calls: dict[str, JobRef] = {}
         self._waiting: list[Call] = []
 
@@ -147,17 +145,16 @@ class PythonService:
             self._calls[name] = JobRef(name, request.run, request.node, request.attempt, request.step, name)
             target = f"{does.file}:{does.function}"
             folder = str(self._files(request.plan))
-            if not self._waiting:
-                # Calls submitted in one turn go to the workers together.
-                self._loop.call_soon(self._send)
             self._waiting.append(
                 Call(name, folder, target, msgspec.json.encode(args), f"{self._logs}/{name}.log")
             )
         return Accepted(name)
 
-    def _send(self) -> None:
-        calls, self._waiting = self._waiting, []
-        self._pool.call(calls)
+    def flush(self) -> None:
+        """Send what was submitted in this turn: together."""
+        if self._waiting:
+            calls, self._waiting = self._waiting, []
+            self._pool.call(calls)
 
     def status(self, ref: JobRef) -> Status:
         """See `ports.Service`."""
@@ -166,8 +163,7 @@ class PythonService:
 
     def cancel(self, ref: JobRef) -> None:
         """See `ports.Service`."""
-        if self._waiting:
-            self._send()
+        self.flush()
         self._pool.cancel(ref.name)
 
     def close(self) -> None:

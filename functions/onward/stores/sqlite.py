@@ -65,6 +65,8 @@ class SqliteStore:
         self._readonly = readonly
         migrate(self.connection, path, readonly=readonly)
         self._kept: dict[Key, Versioned] = {}
+        self._born: set[str] = set()
+        """Runs that began here, all of whose documents are kept: what is not kept of them is not there."""
         self.on_commit: Callable[[Sequence[Write]], None] | None = None
         """Told of each commit of this store, right after it."""
 
@@ -77,7 +79,9 @@ class SqliteStore:
         kept = self._kept
         found: dict[Key, Versioned] = {}
         for key in keys:
-            versioned = kept.get(key) or self._select(key)
+            versioned = kept.get(key)
+            if versioned is None and not (isinstance(key, NodeKey) and key.run in self._born):
+                versioned = self._select(key)
             if versioned is not None:
                 found[key] = versioned
         return found
@@ -110,6 +114,7 @@ class SqliteStore:
     def _keep(self, key: Key, versioned: Versioned) -> None:
         kept = self._kept
         if len(kept) >= _KEPT:
+            self._born.clear()
             for oldest in [key for key, _ in zip(kept, range(_KEPT // 4), strict=False)]:
                 del kept[oldest]
         kept[key] = versioned
@@ -130,6 +135,8 @@ class SqliteStore:
                 raise Unavailable(f"the state can't be written: {error}") from error
             raise
         for key, versioned in after:
+            if isinstance(key, RunKey) and versioned is not None and versioned.version == 1:
+                self._born.add(key.run)
             if versioned is None:
                 self._kept.pop(key, None)
             else:
@@ -142,6 +149,8 @@ class SqliteStore:
             self.connection.execute("ROLLBACK")
         for change, _ in writes:
             self._kept.pop(change.key, None)
+            if isinstance(change.key, RunKey | NodeKey):
+                self._born.discard(change.key.run)
 
     def _write(self, writes: Sequence[Write]) -> list[tuple[Key, Versioned | None]]:
         new: dict[str, list[Any]] = {}
