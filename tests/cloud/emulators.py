@@ -1,9 +1,9 @@
 """Google's emulators as they are: one process of each, shared by all tests that run at the same time.
 
 A running emulator belongs to a folder, and lives as long as somebody holds that folder's pipe open for
-writing: a test session, or each worker of one. It ends with the last of them, however they end, so that nobody
-has to count and nothing stays behind. Each test keeps to a project id of its own and never sees the data of
-another.
+writing: a test session, or each worker of one. It ends with the last of them, however they end, so that
+nobody has to count and nothing stays behind. Each test keeps to a project id of its own and never sees the
+data of another.
 """
 
 from __future__ import annotations

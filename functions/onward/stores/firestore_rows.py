@@ -6,8 +6,8 @@
 
 `open` is the start of a run that has not ended; `active` is there only while it is true, and `due` only
 while there is one: an index then holds no more than its query looks for. `arrived` is a field of its own
-because it is joined by set union; a document that only joins have made has no body yet. One text is encoded in
-a fraction of the time that the same values take as nested fields, and can still be read in the console.
+because it is joined by set union; a document that only joins have made has no body yet. One text is encoded
+in a fraction of the time that the same values take as nested fields, and the console still shows it.
 
 Every document also has its `format`, and in `replaces` the version that it was written over: so no write is
 without effect, each moves the version, and of two that write the same one loses.
@@ -16,7 +16,7 @@ Nothing expires by itself: the last timer of a run removes its documents. Firest
 write to every node at the run's end, and would leave the nodes of a run behind when it takes the run.
 
 Ids are hashes and step names, so writes spread. `started` and `open` grow with time, which limits Firestore
-to 500 new runs a second; `due` does too, but within one run: an index entry begins with the collection's path.
+to 500 new runs a second; `due` does too, but within one run, as an index entry begins with its collection.
 """
 
 from __future__ import annotations

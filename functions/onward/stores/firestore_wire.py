@@ -5,10 +5,11 @@ less than through the layer above. No transaction is ever opened: under contenti
 while a conditional commit wins or fails at once.
 
 Nothing here repeats a commit. Google's client would, on UNAVAILABLE and RESOURCE_EXHAUSTED
-(`_prep_wrapped_messages` in `services/firestore/transports/base.py` of google-cloud-firestore), and could then
-be refused because of its own success; so that is switched off at the call. What gRPC itself repeats is only
-what no server has seen (https://grpc.io/docs/guides/retry/, transparent retry). After an `Unavailable` nobody
-knows whether the commit came through: the event is delivered again, and the document says whose intent it is.
+(`_prep_wrapped_messages` in `services/firestore/transports/base.py` of google-cloud-firestore), and could
+then be refused because of its own success; so that is switched off at the call. What gRPC itself repeats is
+only what no server has seen (https://grpc.io/docs/guides/retry/, transparent retry). After an `Unavailable`
+nobody knows whether the commit came through: the event is delivered again, and the document says whose
+intent it is.
 """
 
 from __future__ import annotations
