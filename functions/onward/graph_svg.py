@@ -25,7 +25,7 @@ _COLOURS = {
     "dataflow": ("#e3f2fd", "#1565c0"),
     "dataproc": ("#fff3e0", "#e65100"),
     "workflow": ("#e8f5e9", "#2e7d32"),
-    "python": ("#fffde7", "#f9a825"),
+    "python": ("#fffde7", "#9a6700"),
     "start": ("#f5f5f5", "#757575"),
 }
 _OTHER = ("#f3e5f5", "#6a1b9a")
@@ -141,8 +141,6 @@ class _Picture:
         path = ""
         for (one, start), (other, end) in pairwise(way):
             x1, y1 = self._x[one] + self._widths[one], self._y[one, start]
-            if start in self._boxes:
-                x1 = self._x[one] + self._widths[one]
             x2, y2 = self._x[other], self._y[other, end]
             middle = (x1 + x2) // 2
             path += f"{'L' if path else 'M'}{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import TracebackType
 from typing import Any
 
 from onward.cli.client import Gone
@@ -22,24 +24,34 @@ class Carrier:
     def __init__(self, places: Places, say: Callable[[str], None]) -> None:
         self._places = places
         self._say = say
+        self._way = ExitStack()
         self.published: Published | None = None
         """Known with the first change."""
         self.here = True
         """Whether this command is the runtime."""
 
+    def __enter__(self) -> Carrier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._way.__exit__(kind, error, trace)
+
     def carry(self, topic: str, message: Message) -> Iterator[dict[str, Any]]:
         """The run after each change, to its end. Raises Left on SIGINT and SIGTERM."""
         try:
             while True:
-                with door(self._places, self._say) as way:
-                    self.here = way.here
-                    try:
-                        if self.published is None:
-                            self.published = way.publish(topic, message)
-                        yield from way.follow(self.published.run)
-                        return
-                    except Gone:
-                        pass
+                self._way.close()
+                way = self._way.enter_context(door(self._places, self._say))
+                self.here = way.here
+                try:
+                    if self.published is None:
+                        self.published = way.publish(topic, message)
+                    yield from way.follow(self.published.run)
+                    return
+                except Gone:
+                    pass
         except Interrupted as interrupted:
             raise Left(self._farewell(), interrupted) from None
 
@@ -47,10 +59,10 @@ class Carrier:
         if self.published is None:
             return "stopped before anything was started"
         run = self.published.run
-        stop = f"  {self._places.command('cancel', run)}   stops it"
+        cancel = f"  # stop it\n  {self._places.command('cancel', run)}"
         if not self.here:
-            return f"Left run {run} to the runtime that carries it.\n{stop}"
+            return f"Left run {run} to the runtime that carries it.\n{cancel}"
         return (
             f"Left run {run} where it is; it goes on while a runtime is at work.\n"
-            f"  {self._places.command('up')}   goes on with it\n{stop}"
+            f"  # go on with it\n  {self._places.command('up')}\n{cancel}"
         )

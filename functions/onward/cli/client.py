@@ -44,8 +44,11 @@ class Client:
             response = connection.getresponse()
             if response.status != http.client.OK:
                 raise _error(response.status, response.read())
-            while line := response.readline():
-                yield json.loads(line)
+            ended = False
+            while not ended:
+                details = json.loads(response.readline())  # nothing, when the runtime has gone
+                yield details
+                ended = bool(details["ended"])
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Gone(str(error)) from error
         finally:

@@ -29,16 +29,16 @@ def demo(places: Places) -> int:
     from onward.cli.embedded import Embedded
     from onward.cli.files import pipeline
     from onward.cli.interruption import Interrupted, Left
-    from onward.cli.progress import progress
+    from onward.cli.progress import progress, say
 
     sample = places.workflows / PIPELINE / "sample"
     trigger = pipeline(places, PIPELINE).trigger
     if trigger is None or not (sample / DROPPED).is_file():
         raise click.UsageError(f"{sample / DROPPED} is not there: call `onward demo` in a clone of Onward")
     try:
-        with progress(quiet=False) as shown, Embedded(places, shown.say, watch=True) as here:
+        with progress(quiet=False) as shown, Embedded(places, say, watch=True) as here:
             target = here.runtime.buckets.folder(trigger.bucket) / DROPPED
-            shown.say(f"dropping {sample / DROPPED} into {target.parent}")
+            say(f"dropping {sample / DROPPED} into {target.parent}")
             ended = _show(here, sample / DROPPED, target, shown)
             results = _results(here.runtime, ended)
     except Interrupted as interrupted:
@@ -103,7 +103,7 @@ def _tell(places: Places, ended: dict[str, Any], results: list[Path], landing: P
             out.print(f"\n{path.read_text()}")
     click.echo("Results")
     for path in reports:
-        click.echo(f"  {os.path.relpath(path)}")
+        click.echo(f"  {_near(path)}")
     click.echo("\nTry next")
     source = places.workflows / PIPELINE / "sample" / Path(ANOTHER).parts[0]
     out.print(
@@ -112,8 +112,14 @@ def _tell(places: Places, ended: dict[str, Any], results: list[Path], landing: P
                 (places.command("show", run), "the run and its steps"),
                 (places.command("logs", run, "clean"), "what the Beam job printed"),
                 (places.command("graph", PIPELINE), "which step waits for which"),
-                (places.command("up"), "stay and watch the buckets; then, in another terminal:"),
-                (f"cp -r {source} {os.path.relpath(landing)}/", "a run for each file starts by itself"),
+                (places.command("up"), "stay, and start what arrives in the buckets"),
+                (f"cp -r {source} {_near(landing)}/", "meanwhile, in another terminal: a run for each file"),
             ]
         )
     )
+
+
+def _near(path: Path) -> Path:
+    """From here, where it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ class Embedded:
         self, places: Places, say: Callable[[str], None], *, watch: bool = False, port: int = 0
     ) -> None:
         self._loop = asyncio.new_event_loop()
+        self._say = say
         self._signal = 0
         self._task: asyncio.Task[Any] | None = None
         try:
@@ -54,7 +56,26 @@ class Embedded:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        try:
+            if error is None:
+                self._stay_for_others()
+        finally:
+            self._close()
+
+    def _stay_for_others(self) -> None:
+        """Runs that others asked for here would lose calls in progress with this command."""
+        others = [run for run in self.endpoint.asked if not self.runtime.views.run(run)["ended"]]
+        if not others:
+            return
+        self._say(
+            f"carrying {', '.join(sorted(others))} too, and staying for that; Ctrl-C leaves it to others"
+        )
+        with suppress(Interrupted):
+            self.wait(self._others_ended())
+
+    async def _others_ended(self) -> None:
+        while self.endpoint.asked:
+            await self.runtime.ended(self.endpoint.asked.pop())
 
     def publish(self, topic: str, message: Message) -> Published:
         """Returns once it is committed. Raises what `topics.publish` does."""

@@ -112,7 +112,7 @@ def pipeline(places: Places, name: str) -> Pipeline:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of pipeline files, for editors."""
-    from onward.core.schema import schema as pipeline_schema
+    from onward.core.definition.schema import schema as pipeline_schema
 
     click.echo(json.dumps(pipeline_schema(), indent=2))
 

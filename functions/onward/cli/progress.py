@@ -19,8 +19,11 @@ class Progress(AbstractContextManager["Progress"], Protocol):
     """Shows a run, again and again, to its end."""
 
     def show(self, details: dict[str, Any]) -> None: ...
-    def say(self, sentence: str) -> None:
-        """Something that is not about the run alone, without disturbing the rest."""
+
+
+def say(sentence: str) -> None:
+    """Something that is not about one run alone: to stderr. Above the table, where there is one."""
+    click.echo(f"onward: {text.safe(sentence)}", err=True)
 
 
 def progress(*, quiet: bool) -> Progress:
@@ -36,6 +39,7 @@ class Lines:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._told: dict[str, tuple[str, int]] = {}
+        self._last: dict[str, str] = {}
         self._begun = False
 
     def __enter__(self) -> Lines:
@@ -52,15 +56,13 @@ class Lines:
             self._begun = True
             self._print(details["started"], f"run {details['run']} of {details['pipeline']} started")
         new = [line for step in details["steps"] for line in self._new(step)]
-        for at, line in sorted(new, key=lambda entry: entry[0]):
-            self._print(at, line)
+        for at, name, line in sorted(new, key=lambda one: one[0]):
+            if line != self._last.get(name):  # a call that was lost and repeated, for one
+                self._last[name] = line
+                self._print(at, f"{name} {line}")
 
-    def say(self, sentence: str) -> None:
-        """Print it to stderr."""
-        click.echo(f"onward: {text.safe(sentence)}", err=True)
-
-    def _new(self, step: dict[str, Any]) -> list[tuple[str, str]]:
-        """Lines for the part of the step's history that was not told yet."""
+    def _new(self, step: dict[str, Any]) -> list[tuple[str, str, str]]:
+        """Time, step and line for the part of the step's history that was not told yet."""
         at, count = self._told.get(step["name"], ("", 0))
         # Older entries may have been moved out; those of one time are told apart by their number.
         history = [entry for entry in step["history"] if entry["at"] >= at]
@@ -69,7 +71,7 @@ class Lines:
             last = fresh[-1]["at"]
             self._told[step["name"]] = (last, sum(entry["at"] == last for entry in history))
         told = [entry for entry in fresh if entry["state"] not in _SILENT]
-        return [(entry["at"], _line(step, entry, is_now=entry is fresh[-1])) for entry in told]
+        return [(entry["at"], step["name"], _line(step, entry, is_now=entry is fresh[-1])) for entry in told]
 
     def _print(self, at: str, line: str) -> None:
         self._out.write(f"{text.clock(at)} {line}\n")
@@ -78,8 +80,8 @@ class Lines:
 
 def _line(step: dict[str, Any], entry: dict[str, Any], *, is_now: bool) -> str:
     """`is_now`: what else is known of the step belongs to this state."""
-    line = f"{step['name']} {entry['state']}"
-    match entry["state"]:
+    line = str(entry["state"])
+    match line:
         case "running" if is_now or step["attempts"] == 1:
             return f"{line} (attempt {step['attempts']})"
         case "succeeded" if is_now:
@@ -99,7 +101,12 @@ class Live:
         self._console = console()
         self._details: dict[str, Any] | None = None
         self._is_over = False
-        self._live = RichLive(console=self._console, get_renderable=self._table, refresh_per_second=1)
+        self._live = RichLive(
+            console=self._console,
+            get_renderable=self._table,
+            refresh_per_second=1,
+            redirect_stderr=sys.stderr.isatty(),
+        )
 
     def __enter__(self) -> Live:
         self._live.start()
@@ -115,10 +122,6 @@ class Live:
         """Draw it."""
         self._details = details
         self._live.refresh()
-
-    def say(self, sentence: str) -> None:
-        """Print it above the table."""
-        self._console.print(f"onward: {text.safe(sentence)}")
 
     def _table(self) -> Any:
         from rich.console import Group

@@ -138,11 +138,9 @@ def error(step: dict[str, Any]) -> Text:
 
 
 def commands(hints: Iterable[tuple[str, str]]) -> Text:
-    """Command lines to copy, each with what it does."""
-    hints = list(hints)
-    width = max(len(command) for command, _ in hints)
+    """Command lines to copy, each below what it does."""
     return Text("\n").join(
-        Text.assemble("  ", (command.ljust(width), "bold"), (f"   {what}", "dim")) for command, what in hints
+        Text.assemble((f"  # {what}\n", "dim"), f"  {command}", no_wrap=True) for command, what in hints
     )
 
 

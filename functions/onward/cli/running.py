@@ -91,12 +91,11 @@ def publish(places: Places, topic: str, data: str, given: tuple[str, ...]) -> in
     onward publish onward-command --data '{"command": "cancel", "run": "..."}'
     """
     from onward.cli.carrying import Carrier
-    from onward.cli.progress import progress
+    from onward.cli.progress import progress, say
     from onward.local.topics import Message
 
     message = Message(_data(data), _pairs(given, "--attribute"))
-    with progress(quiet=True) as shown:
-        carrier = Carrier(places, shown.say)
+    with Carrier(places, say) as carrier, progress(quiet=True) as shown:
         for number, details in enumerate(carrier.carry(topic, message)):
             if number == 0 and carrier.published is not None:
                 click.echo(f"message {carrier.published.id}: run {carrier.published.run}")
@@ -118,19 +117,20 @@ def _command(places: Places, run_id: str, *, as_json: bool, **command: Any) -> d
 def _show(places: Places, topic: str, message: Message, *, as_json: bool) -> dict[str, Any]:
     """Publish, and show the run that it is about to its end. Returns it as scripts see it."""
     from onward.cli.carrying import Carrier
-    from onward.cli.progress import progress
+    from onward.cli.progress import progress, say
     from onward.cli.reading import reading
 
-    with progress(quiet=as_json) as shown:
-        for details in Carrier(places, shown.say).carry(topic, message):
-            shown.show(details)
-    if as_json:
-        with reading(places) as state:
-            click.echo(json.dumps(state.views.run(details["run"])))
-    else:
-        from onward.cli.render import console, ending
+    with Carrier(places, say) as carrier:
+        with progress(quiet=as_json) as shown:
+            for details in carrier.carry(topic, message):
+                shown.show(details)
+        if as_json:
+            with reading(places) as state:
+                click.echo(json.dumps(state.views.run(details["run"])))
+        else:
+            from onward.cli.render import console, ending
 
-        console().print(ending(details, places))
+            console().print(ending(details, places))
     return details
 
 

@@ -61,6 +61,8 @@ class Endpoint:
         self._port = port
         self._file = runtime.folder.endpoint
         self._server = Server(self._handle, _error, MAX_BODY)
+        self.asked: set[str] = set()
+        """The runs that somebody started, commanded or followed here."""
         self.address = ""
         """`http://127.0.0.1:<port>`, once it is open."""
 
@@ -111,6 +113,7 @@ class Endpoint:
         details = self._runtime.views.details(run)
         if not follows:
             return _json(details)
+        self.asked.add(run)
         return Response(200, _lines(follow(self._runtime, run)), "application/x-ndjson")
 
     async def _publish(self, topic: str, request: Request) -> Response:
@@ -120,6 +123,7 @@ class Endpoint:
                 415, "a message is published as JSON: set the header content-type: application/json"
             )
         published = await publish(self._runtime, topic, _messages(request.body))
+        self.asked.update(one.run for one in published)
         # Pub/Sub answers the ids alone; clients leave aside what they do not know.
         return _json({"messageIds": [one.id for one in published], "runs": [one.run for one in published]})
 
