@@ -104,7 +104,9 @@ def decide_node(draft: Draft, event: Any) -> None:
         case StepNode():
             node = draft.node(name)
             attempt = getattr(event, "attempt", node.attempt)
-            if attempt == node.attempt:
+            if isinstance(event, Wake) and event.echo:
+                rule = echoed
+            elif attempt == node.attempt:
                 rule = STEP_RULES.get((type(node.phase), type(event)))
             else:
                 rule = attempts.late_job if isinstance(event, Submitted) else None
@@ -173,13 +175,24 @@ def _earlier_try(draft: Draft, name: str) -> Succeeded | None:
 
 def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
     """The node has ended, and is told again: whoever told it first may have died before passing it on."""
-    if not (isinstance(event, Wake) and event.echo) or _refused(node):
-        go_on(draft, draft.step(name).next, echo=True)
+    go_on(draft, draft.step(name).next, echo=True)
 
 
-def _refused(node: Node) -> bool:
-    """It ended in the middle of the event that started it, and may owe that event's echo an answer."""
-    return isinstance(node.phase, Failed) and node.job is None
+def echoed(draft: Draft, name: str, node: Node, event: object) -> None:
+    """The node before tells it again. Where that is news, it goes on by an event of its own.
+
+    An echo ends no step, because the echo's own repeat would stop here and not pass that end on. The exception
+    is a step that begins by an echo and is refused at once, which its state shows.
+    """
+    match node.phase:
+        case Waiting():
+            ready(draft, name, node, event)
+        case Submitting() | Backoff():
+            draft.events.append(Wake(draft.run_id, name))
+        case Failed() if node.job is None:
+            go_on(draft, draft.step(name).next, echo=True)
+        case _:
+            pass
 
 
 def tell_gathers(draft: Draft, name: str) -> None:
@@ -200,15 +213,7 @@ def go_on(draft: Draft, following: tuple[str, ...], *, echo: bool) -> None:
         elif name == END:
             end_run(draft)
         else:
-            node = draft.node(name)
-            if isinstance(node.phase, Waiting):
-                ready(draft, name, node, draft.event)
-            elif isinstance(node.phase, Submitting):
-                attempts.take_over(draft, name, node, Wake(draft.run_id, name, echo))
-            elif isinstance(node.phase, Backoff):
-                draft.repeat_timer(name, node.timers, node.phase.until)
-            elif echo and _refused(node):
-                go_on(draft, draft.step(name).next, echo=True)
+            echoed(draft, name, draft.node(name), draft.event)
 
 
 def arrive(draft: Draft, name: str, child: str) -> None:
