@@ -72,6 +72,8 @@ class Turn(NamedTuple):
 
     reports: Sequence[Event]
     unfinished: Temporary | None = None
+    left: Sequence[Command] = ()
+    """What could not be carried out. Where nobody delivers events again, `carry_out` does it later."""
 
 
 class Engine:
@@ -123,11 +125,10 @@ class Engine:
                 break
         if work.told:
             self.bus.publish(work.told)
-        turn = self._carry_out(work.commands)
-        turn = Turn([*work.gathers, *turn.reports], turn.unfinished)
-        if not work.settled and turn.unfinished is None:
-            return Turn(turn.reports, Unavailable("another invocation is in the middle of this"))
-        return turn
+        reports, unfinished, left = self.carry_out([each for each in work.commands if work.holds(each)])
+        if not work.settled and not self.alone:
+            unfinished = unfinished or Unavailable("another invocation is in the middle of this")
+        return Turn([*work.gathers, *reports], unfinished, left)
 
     def _prepare(self, preparations: Sequence[Preparation]) -> None:
         timers = [step for step in preparations if isinstance(step, SetTimer)]
@@ -138,19 +139,21 @@ class Engine:
                 body = msgspec.json.encode(step.entries)
                 self.objects.put(f"history/{step.run}/{step.node}/{step.first}.json", body)
 
-    def _carry_out(self, commands: Sequence[Command]) -> Turn:
+    def carry_out(self, commands: Sequence[Command]) -> Turn:
         """Each command on its own: one that fails keeps none of the others from being carried out."""
         timers = [command for command in commands if isinstance(command, SetTimer)]
         if timers:
             self.timers.set(timers)
         reports: list[Event] = []
         unfinished: Temporary | None = None
+        left: list[Command] = []
         for command in commands:
             try:
                 reports += self._carry_out_one(command)
             except Temporary as error:
                 unfinished = unfinished or error
-        return Turn(reports, unfinished)
+                left.append(command)
+        return Turn(reports, unfinished, left)
 
     def _carry_out_one(self, command: Command) -> Sequence[Event]:
         match command:
@@ -277,6 +280,14 @@ class _Work:
         for told in decision.events:
             joins = isinstance(told, Wake) and isinstance(plan.nodes.get(told.node), Gather)
             (self.gathers if joins else self.told).append(told)
+
+    def holds(self, command: Command) -> bool:
+        """False for a submit whose step a later event of the group has ended or moved on."""
+        if not isinstance(command, Submit):
+            return True
+        key = NodeKey(command.run, command.node)
+        node = self.overlay.read((key,))[key]
+        return isinstance(node, Node) and getattr(node.phase, "token", None) == command.token
 
     def _plan(self, event: Event) -> Plan | None:
         plans = self._engine.plans

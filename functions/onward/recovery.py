@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from onward.core.events import Event, StartRun, Sweep, Wake
+from onward.core.runs import HORIZON
 from onward.core.state import RunState
 from onward.ports import Store
 
@@ -24,3 +25,10 @@ def unfinished(store: Store) -> Iterator[Event]:
         yield Sweep(run, "watch")
         if doc.state is RunState.CANCELLING:
             yield Sweep(run, "cancel")
+
+
+def expired(store: Store, now: int) -> Iterator[Event]:
+    """The events that remove the runs whose time has come: their last timer died with its process."""
+    for run, doc in store.runs(before=now - HORIZON, limit=_ALL):
+        if doc.ended is not None and doc.ended + HORIZON <= now:
+            yield Sweep(run, "watch")

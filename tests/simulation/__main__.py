@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 from simulation.invariants import Violation
 from simulation.story import tell
@@ -30,12 +29,10 @@ def main() -> int:
                 broken.append(outcome)
             else:
                 totals.update(outcome)
-    for line in broken[:20]:
-        print(line)
-    counts = ", ".join(f"{value:,} {name}" for name, value in totals.items())
+    for lines in broken[:20]:
+        print(lines)
+    counts = ", ".join(f"{value:,} {name}" for name, value in sorted(totals.items()))
     print(f"{len(seeds):,} histories: {counts}, {len(broken)} violations")
-    if broken:
-        print("replay one with: make simulate SEED=<seed>")
     return 1 if broken else 0
 
 
@@ -47,12 +44,8 @@ def _count(seed: int) -> dict[str, int] | str:
 
 
 def _one(seed: int) -> int:
-    from simulation import story
-
-    show = partial(print, file=sys.stdout)
-    story.World.show = staticmethod(show)  # type: ignore[attr-defined]
     try:
-        print(dict(tell(seed).counts))
+        print(dict(tell(seed, show=print).counts))
     except Violation as error:
         print(error)
         return 1

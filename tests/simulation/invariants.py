@@ -1,17 +1,30 @@
-"""What must hold in every world, each with its sentence; `Violation` says which seed broke which."""
+"""What must hold in every world, each with its sentence; a `Violation` says which seed broke which."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from onward.core.events import JobState
+from onward.core.pipeline import DAY, HOUR
 from onward.core.plan import StepNode
 from onward.core.state import Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.ports import JobRequest, Versioned
 
 if TYPE_CHECKING:
+    from simulation.service import Job
     from simulation.world import World
+
+ENDED = {"succeeded", "failed", "upstream_failed", "cancelled"}
+MOVES = {
+    "waiting": {"submitting", "succeeded", "upstream_failed", "cancelled"},
+    "submitting": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
+    "running": {"running", "submitting", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
+    "retrying": {"submitting", "running", "retrying", "succeeded", "failed", "cancelled"},
+    "cancelling": {"cancelling", "retrying", "succeeded", "failed", "cancelled"},
+}
+KEPT = 34 * DAY
 
 
 class Violation(AssertionError):
@@ -23,60 +36,105 @@ class Watcher:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.runs: set[str] = set()
 
     def submitted(self, request: JobRequest) -> None:
-        """No step runs before what it needs, and at most one job of a step is alive."""
-        for name, job in self.world.service.jobs.items():
-            same_step = (job.request.run, job.request.node) == (request.run, request.node)
-            if same_step and name != request.name and job.state(self.world.time) is JobState.RUNNING:
-                raise Violation(f"{request.name} was submitted while {name} was alive")
+        """No job before what its step needs or after its step's end, and at most one of a step is alive."""
+        for job in self.world.service.alive():
+            if (job.request.run, job.request.node) == (request.run, request.node):
+                raise Violation(f"{request.name} was made while {job.request.name} was alive")
         for need in request.step.needs:
-            node = self._node(NodeKey(request.run, need))
-            if not isinstance(node.phase, Succeeded):
-                raise Violation(f"{request.name} was submitted although {need} is {node.phase}")
+            if not isinstance(self._node(request.run, need).phase, Succeeded):
+                raise Violation(f"{request.name} was made although {need} has not succeeded")
+        node = self._node(request.run, request.node)
+        if node.phase.ended:
+            raise Violation(f"{request.name} was made although its step has ended: {node.phase}")
+        if node.attempt != request.attempt:
+            raise Violation(f"{request.name} was made although its step is at attempt {node.attempt}")
 
-    def _node(self, key: NodeKey) -> Node:
-        found = self.world.store.docs.get(key)
+    def _node(self, run: str, name: str) -> Node:
+        key = NodeKey(run, name)
+        found = self.world.store.read([key]).get(key)
         return found.doc if found is not None and isinstance(found.doc, Node) else Node()
 
     def committed(self, before: Mapping[Key, Versioned], after: Mapping[Key, Versioned]) -> None:
-        """A finished thing never changes, and a run does not end while a step of it has not."""
-        for key, (doc, version) in before.items():
-            now = after.get(key)
-            if now is not None and now.version == version:
-                continue
-            if isinstance(doc, Node) and doc.phase.ended and now is not None:
-                raise Violation(f"{key} had ended as {doc.phase} and became {now.doc}")
-            if isinstance(doc, Run) and doc.state.ended and now is not None:
-                raise Violation(f"{key} had ended as {doc.state} and became {now.doc}")
-            if isinstance(doc, Node | Run) and now is None and not self._expired(key, after, before):
-                raise Violation(f"{key} vanished")
-        for key, (doc, _) in after.items():
-            if isinstance(doc, Run) and doc.state.ended and before.get(key) != after[key]:
-                assert isinstance(key, RunKey)
-                self._all_ended(key.run, doc, after)
-        for key, (doc, _) in after.items():
-            if isinstance(doc, Node) and len(doc.arrived) > 32:
-                raise Violation(f"{key} has grown to {len(doc.arrived)} members")
+        """A finished thing never changes; a run does not end before its steps; a history tells all."""
+        for key in before | after:
+            old = before[key].doc if key in before else None
+            new = after[key].doc if key in after else None
+            if isinstance(key, NodeKey | RunKey) and before.get(key) != after.get(key):
+                assert isinstance(old, Node | Run | None)
+                if isinstance(new, Node):
+                    self._node_changed(key, old if isinstance(old, Node) else Node(), new)
+                elif isinstance(new, Run):
+                    self._run_changed(key, old if isinstance(old, Run) else None, new)
+                elif not self._expired(before.get(RunKey(key.run))):
+                    raise Violation(f"{key} vanished")
 
-    def _expired(self, key: Key, after: Mapping[Key, Versioned], before: Mapping[Key, Versioned]) -> bool:
-        assert isinstance(key, NodeKey | RunKey)
-        run = before[RunKey(key.run)].doc
-        return isinstance(run, Run) and run.ended is not None and self.world.time > run.ended + 34 * 86_400_000_000
+    def _node_changed(self, key: Key, old: Node, new: Node) -> None:
+        if old.phase.ended:
+            raise Violation(f"{key} had ended as {old.phase} and became {new}")
+        if len(new.arrived) > 32 or len(new.history) > 32:
+            raise Violation(f"{key} has grown: {new}")
+        if not set(old.arrived) <= set(new.arrived):
+            raise Violation(f"{key} has lost members: {old.arrived}, {new.arrived}")
+        states = [entry.state for entry in new.history]
+        if (states[-1] if states else "waiting") != new.phase.__struct_config__.tag:
+            raise Violation(f"{key} is {new.phase}, but its history ends with {states[-1:]}")
+        told = new.spilled + len(new.history) - old.spilled - len(old.history)
+        if told < 0 or (told == 0 and old.phase != new.phase):
+            raise Violation(f"{key} became {new.phase}, but its history does not say so")
+        known = states if new.spilled else ["waiting", *states]
+        for this, following in pairwise(known[-told - 1 :]):
+            if following not in MOVES.get(this, ()):
+                raise Violation(f"{key} went from {this} to {following}")
 
-    def _all_ended(self, run_id: str, run: Run, docs: Mapping[Key, Versioned]) -> None:
-        plan = self.world.plans[run.plan]
-        for name, node in plan.nodes.items():
-            if isinstance(node, StepNode):
-                found = docs.get(NodeKey(run_id, name))
-                if found is None or not isinstance(found.doc, Node) or not found.doc.phase.ended:
-                    raise Violation(f"run {run_id} ended as {run.state} while {name} is {found}")
+    def _run_changed(self, key: Key, old: Run | None, new: Run) -> None:
+        assert isinstance(key, RunKey)
+        self.runs.add(key.run)
+        if old is not None and old.state.ended:
+            raise Violation(f"{key} had ended as {old.state} and became {new}")
+        if old is not None and (old.plan, old.params, old.started) != (new.plan, new.params, new.started):
+            raise Violation(f"{key} follows another plan: {old}, {new}")
+        if new.state.ended:
+            for name, node in self.world.plans[new.plan].nodes.items():
+                found = self._node(key.run, name)
+                if isinstance(node, StepNode) and not found.phase.ended:
+                    raise Violation(f"{key} ended as {new.state} while {name} is {found.phase}")
+
+    def _expired(self, run: Versioned | None) -> bool:
+        doc = run.doc if run is not None else None
+        return isinstance(doc, Run) and doc.ended is not None and self.world.time > doc.ended + KEPT
 
     def at_the_end(self) -> None:
-        """Every run has ended, and no job is alive."""
-        for key, (doc, _) in self.world.store.docs.items():
-            if isinstance(doc, Run) and not doc.state.ended:
-                raise Violation(f"{key} never ended: {doc.state}")
+        """Every run has ended, no job is alive, and nobody looked at a job without a reason."""
+        for run, doc in self.world.store.runs(limit=1_000):
+            if not doc.state.ended:
+                raise Violation(f"run {run} never ended: {doc.state}")
+            self.world.counts[doc.state.value] += 1
         alive = self.world.service.alive()
         if alive:
             raise Violation(f"still running: {[job.request.name for job in alive]}")
+        if self.world.faults.calm:
+            for job in self.world.service.made:
+                self._looked_at_once(job)
+
+    def _looked_at_once(self, job: Job) -> None:
+        """In a world without faults a job that was not stopped or lost is read when it ends, and only then."""
+        first = job.request.step.expect_within or HOUR
+        if job.request.again or job.cancelled_at is not None or job.final is JobState.LOST:
+            return
+        if job.ends - job.begins < first - 5_000_000 and job.reads != self.world.reads_per_job(job):
+            raise Violation(f"the status of {job.request.name} was read {job.reads} times")
+
+    def when_all_has_expired(self) -> None:
+        """Nothing is kept for ever."""
+        left = self.world.store.runs(limit=1_000)
+        if left:
+            raise Violation(f"never expired: {left}")
+        for run in self.runs:
+            nodes = self.world.store.first(run, "any", 1_000)
+            if nodes:
+                raise Violation(f"never expired: {nodes}")
+        if self.world.queue:
+            raise Violation(f"never came to rest: {self.world.queue[:3]}")

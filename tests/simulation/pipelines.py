@@ -13,7 +13,7 @@ def random_plan(rng: Random, name: str) -> Plan:
     shape = rng.random()
     if shape < 0.08:
         names = ["first", *(f"w{i}" for i in range(rng.choice((33, 40, 70)))), "last"]
-        needs = {names[0]: (), names[-1]: tuple(names[1:-1])} | {w: ("first",) for w in names[1:-1]}
+        needs = {names[0]: (), names[-1]: tuple(names[1:-1])} | dict.fromkeys(names[1:-1], ("first",))
     elif shape < 0.3:
         names = [f"s{i}" for i in range(rng.randint(1, 6))]
         needs = {step: tuple(names[i - 1 : i]) if i else () for i, step in enumerate(names)}

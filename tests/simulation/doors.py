@@ -1,0 +1,65 @@
+"""The ports of a world: each call goes through `World.call`, where things go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from onward.core.state import Key, Node, NodeKey, Run, RunKey
+from onward.ports import Versioned, Write
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+
+class StoreDoor:
+    """The store, seen from a process; every commit is watched."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
+        """See `ports.Store`."""
+        wanted = list(keys)
+        return self.world.read(lambda: self.world.store.read(wanted))
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """See `ports.Store`."""
+        store = self.world.store
+        keys: dict[Key, None] = dict.fromkeys(change.key for change, _ in writes)
+        keys |= dict.fromkeys(RunKey(key.run) for key in list(keys) if isinstance(key, NodeKey))
+
+        def do() -> None:
+            before = store.read(keys)
+            store.commit(writes)
+            self.world.watcher.committed(before, store.read(keys))
+
+        self.world.call(do, lost_answers=self.world.remote_store)
+
+    def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.first(run, where, limit))
+
+    def runs(self, **which: Any) -> list[tuple[str, Run]]:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.runs(**which))
+
+
+class Objects:
+    """Outputs are there until the world takes some away."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def put(self, name: str, body: bytes) -> str:
+        """See `ports.Objects`."""
+        return self.world.call(lambda: f"gs://state/{name}?{len(body)}")
+
+    def get(self, uri: str) -> bytes:
+        """See `ports.Objects`."""
+        return self.world.call(uri.encode)
+
+    def exists(self, uri: str) -> bool:
+        """See `ports.Objects`."""
+        world = self.world
+        return world.call(lambda: bool(uri) and world.rng.random() >= world.faults.gone_output)
