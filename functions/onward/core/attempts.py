@@ -126,7 +126,7 @@ def resume(draft: Draft, name: str, node: Node, event: Wake) -> None:
     phase = node.phase
     assert isinstance(phase, Backoff)
     if _cancelling(draft):
-        draft.end(name, node, Cancelled(), "the run is being cancelled")
+        _give_up(draft, name, node, phase)
     elif draft.now + SLACK >= phase.until:
         lost = node.lost if phase.attempt == node.attempt else 0
         begin(draft, name, node, phase.attempt, again=phase.attempt == node.attempt, lost=lost)
@@ -243,10 +243,18 @@ def cancel(draft: Draft, name: str, node: Node, event: CancelNode) -> None:
             _stop(draft, name, node, Cancelling(until, 0, False, since, token=token), "cancel")
         case Running(job=job, since=since):
             _stop(draft, name, node, Cancelling(draft.now, 0, False, since, job), "cancel")
-        case Backoff():
-            draft.end(name, node, Cancelled(), "cancel")
+        case Backoff() as phase:
+            _give_up(draft, name, node, phase)
         case _:
             pass
+
+
+def _give_up(draft: Draft, name: str, node: Node, phase: Backoff) -> None:
+    """The next attempt is not made. Of a submit that met trouble, nobody knows whether it came through."""
+    if phase.attempt == node.attempt:
+        _stop(draft, name, node, Cancelling(draft.now, 0, False, phase.since), "cancel")
+    else:
+        draft.end(name, node, Cancelled(), "cancel")
 
 
 def _stop(draft: Draft, name: str, node: Node, phase: Cancelling, why: str) -> None:

@@ -34,7 +34,9 @@ def start(draft: Draft, event: StartRun) -> None:
     """Create the run, with its net set first. A repeated start only goes on where the first one stopped."""
     if draft.run is not None:
         return
-    draft.prepare.append(_timer(Sweep(event.run, "watch", 1), draft.now + WATCH))
+    # Each try to create the run sets a net of its own: an earlier one's may have rung in vain by now.
+    name = timer_name(event.run, "", "start", draft.now)
+    draft.prepare.append(SetTimer(name, draft.now + WATCH, Sweep(event.run, "watch", 1)))
     run = Run(event.pipeline, event.plan, RunState.RUNNING, draft.now, event.params, event.trigger)
     _put(draft, run)
 

@@ -477,6 +477,24 @@ def test_cancel_while_waiting_for_the_next_attempt_ends_at_once() -> None:
     assert life.run.state is RunState.CANCELLED
 
 
+def test_cancel_while_a_submit_may_have_come_through_waits_for_the_verdict() -> None:
+    life = started()
+    life.delayed("a", token(life), MINUTE)
+    cancelled(life)
+    assert only(CancelJob, life.commands) == [CancelJob(RUN, "a", 1)]
+    assert life.state("a") == "cancelling"
+    life.later(MARGIN).verdict("a", JobState.NOT_FOUND, belled=False)
+    assert life.state("a") == "cancelled"
+
+
+def test_the_end_of_a_wait_for_room_in_a_run_that_is_being_cancelled_waits_for_the_verdict() -> None:
+    life = started()
+    life.delayed("a", token(life), MINUTE)
+    life.follow(CancelRun(RUN))
+    life.later(HOUR).wake("a")
+    assert life.state("a") == "cancelling"
+
+
 def test_no_attempt_begins_in_a_run_that_is_being_cancelled() -> None:
     life = running(retry=retried(2))
     life.verdict("a", JobState.FAILED)

@@ -41,6 +41,16 @@ def test_the_net_is_set_before_the_run_exists() -> None:
     assert RunKey(RUN) in {change.key for change in decision.changes}
 
 
+def test_a_run_that_could_not_be_created_for_hours_has_a_net_all_the_same() -> None:
+    life = Life(step("a"))
+    (early,) = life.would(life.start_event()).prepare
+    (late,) = life.later(2 * HOUR).would(life.start_event()).prepare
+    assert isinstance(early, SetTimer)
+    assert isinstance(late, SetTimer)
+    assert early.name != late.name, "the early one has rung, and its name is refused"
+    assert late.at == life.now + HOUR
+
+
 def test_a_run_keeps_what_it_was_started_with() -> None:
     life = Life(step("a"))
     first = StartRun(RUN, "tale", life.plan.name, {"date": "2026-11-22"}, {"on": "object", "name": "x.csv"})
