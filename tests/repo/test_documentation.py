@@ -17,7 +17,7 @@ from repo.state_table import table
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-NAMED = re.compile(r"# (?P<file>workflows/\S+)\n")
+NAMED = re.compile(r"(?:#|--) (?P<file>workflows/\S+)\n")
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
@@ -27,7 +27,7 @@ def blocks(page: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_works_with_the_files_that_it_shows(page: Path, tmp_path: Path) -> None:
-    """A block that begins with `# workflows/…` is that file; each `$` line of a `console` block is run."""
+    """A block whose first line is the comment `workflows/…` is that file; each `$` line of a `console` block is run."""
     shutil.copytree(ROOT / "workflows", tmp_path / "workflows", ignore=shutil.ignore_patterns("sample"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for language, text in blocks(page):
@@ -80,9 +80,30 @@ def test_the_json_of_a_run_is_spelt_as_the_page_says(tmp_path: Path) -> None:
         check=True,
     )
     run = json.loads(ran.stdout.splitlines()[-1])
-    assert list(run) == ["run", "pipeline", "state", "params", "started", "ended", "steps"]
+    page = ROOT / "docs" / "command-line.md"
+    (told,) = [json.loads(text) for language, text in blocks(page) if language == "json"]
+    assert list(run) == list(told) == ["run", "pipeline", "state", "params", "started", "ended", "steps"]
     step = ["name", "state", "attempts", "started", "ended", "job", "error", "output"]
-    assert [list(entry) for entry in run["steps"]] == [step]
+    assert [list(entry) for one in (run, told) for entry in one["steps"]] == [step, step]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_pages_leads_to_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        text = (page.parent / target).read_text() if target else page.read_text()
+        assert anchor in {slug(title) for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}, anchor
+
+
+def slug(title: str) -> str:
+    """As GitHub names a heading."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_file_of_a_page_is_python(page: Path) -> None:
+    for language, text in blocks(page):
+        if language == "python":
+            compile(text, page.name, "exec")
 
 
 def test_the_table_of_states_is_the_one_that_the_rules_make() -> None:
