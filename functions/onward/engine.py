@@ -287,7 +287,9 @@ class _Work:
             return True
         key = NodeKey(command.run, command.node)
         node = self.overlay.read((key,))[key]
-        return isinstance(node, Node) and getattr(node.phase, "token", None) == command.token
+        if not isinstance(node, Node) or node.attempt != command.attempt:
+            return False
+        return getattr(node.phase, "token", None) == command.token
 
     def _plan(self, event: Event) -> Plan | None:
         plans = self._engine.plans

@@ -1,4 +1,4 @@
-"""The cloud: each event is handled by a process of its own, many at a time, and delivered until acknowledged."""
+"""The cloud: each event has a process of its own, many at a time, and is delivered until acknowledged."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Cloud(World):
             alone=False,
         )
 
-    def reads_per_job(self, job: Job) -> int:
+    def reads_per_job(self, job: Job) -> int:  # noqa: ARG002 - each job is alike here
         """Its bell is never believed."""
         return 1
 
@@ -90,7 +90,7 @@ class Cloud(World):
             return
         self.counts["freezes"] += 1
         until = self.time + self.rng.choice((0, 1, 20, 70, 600)) * SECOND
-        for _ in range(self.rng.randint(1, 6)):
+        for _ in range(self.rng.choice((1, 3, 30))):
             if not self.queue or self.queue[0].at > until:
                 break
             self.step()

@@ -15,12 +15,12 @@ class Faults:
     def __init__(self, rng: Random) -> None:
         self.calm = rng.random() < 0.1
         self.crash = rng.choice((0.0, 0.005, 0.03))
-        self.freeze = rng.choice((0.0, 0.01, 0.05))
+        self.freeze = rng.choice((0.0, 0.01, 0.05, 0.15))
         self.double = rng.choice((0.0, 0.1, 0.3))
         self.late = rng.choice((0.0, 0.1, 0.3))
         self.lost_bell = rng.choice((0.0, 0.1, 0.5, 1.0))
         self.false_bell = rng.choice((0.0, 0.1))
-        self.trouble = rng.choice((0.0, 0.02, 0.1))
+        self.trouble = rng.choice((0.0, 0.02, 0.1, 0.3))
         self.job_failure = rng.choice((0.0, 0.1, 0.3))
         self.job_loss = rng.choice((0.0, 0.0, 0.1))
         self.gone_output = 0.05

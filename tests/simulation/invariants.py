@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from onward.core.events import JobState
 from onward.core.pipeline import DAY, HOUR
 from onward.core.plan import StepNode
-from onward.core.state import Key, Node, NodeKey, Run, RunKey, Succeeded
+from onward.core.state import (
+    Backoff,
+    Document,
+    Key,
+    Node,
+    NodeKey,
+    Run,
+    RunKey,
+    RunState,
+    Submitting,
+    Succeeded,
+)
 from onward.ports import JobRequest, Versioned
 
 if TYPE_CHECKING:
@@ -21,7 +32,7 @@ MOVES = {
     "waiting": {"submitting", "succeeded", "upstream_failed", "cancelled"},
     "submitting": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "running": {"running", "submitting", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
-    "retrying": {"submitting", "running", "retrying", "succeeded", "failed", "cancelled"},
+    "retrying": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "cancelling": {"cancelling", "retrying", "succeeded", "failed", "cancelled"},
 }
 KEPT = 34 * DAY
@@ -41,7 +52,7 @@ class Watcher:
     def submitted(self, request: JobRequest) -> None:
         """No job before what its step needs or after its step's end, and at most one of a step is alive."""
         for job in self.world.service.alive():
-            if (job.request.run, job.request.node) == (request.run, request.node):
+            if job.of == (request.run, request.node):
                 raise Violation(f"{request.name} was made while {job.request.name} was alive")
         for need in request.step.needs:
             if not isinstance(self._node(request.run, need).phase, Succeeded):
@@ -62,22 +73,51 @@ class Watcher:
         for key in before | after:
             old = before[key].doc if key in before else None
             new = after[key].doc if key in after else None
+            if isinstance(key, NodeKey) and old is None:
+                self._begins(key, new, before.get(RunKey(key.run)))
             if isinstance(key, NodeKey | RunKey) and before.get(key) != after.get(key):
                 assert isinstance(old, Node | Run | None)
-                if isinstance(new, Node):
+                if isinstance(new, Node) and isinstance(key, NodeKey):
                     self._node_changed(key, old if isinstance(old, Node) else Node(), new)
                 elif isinstance(new, Run):
                     self._run_changed(key, old if isinstance(old, Run) else None, new)
                 elif not self._expired(before.get(RunKey(key.run))):
                     raise Violation(f"{key} vanished")
 
-    def _node_changed(self, key: Key, old: Node, new: Node) -> None:
+    def _node_changed(self, key: NodeKey, old: Node, new: Node) -> None:
         if old.phase.ended:
             raise Violation(f"{key} had ended as {old.phase} and became {new}")
         if len(new.arrived) > 32 or len(new.history) > 32:
             raise Violation(f"{key} has grown: {new}")
         if not set(old.arrived) <= set(new.arrived):
             raise Violation(f"{key} has lost members: {old.arrived}, {new.arrived}")
+        self._jobs_are_over(key, new)
+        self._history_tells(key, old, new)
+
+    def _begins(self, key: NodeKey, new: Document | None, run: Versioned | None) -> None:
+        """Nothing begins in a run that is being cancelled (a process that froze may not have seen it)."""
+        doc = run.doc if run is not None else None
+        begins = isinstance(new, Node) and isinstance(new.phase, Submitting)
+        if (
+            begins
+            and isinstance(doc, Run)
+            and doc.state is not RunState.RUNNING
+            and not self.world.faults.freeze
+        ):
+            raise Violation(f"{key} begins in a run that is {doc.state}")
+
+    def _jobs_are_over(self, key: NodeKey, new: Node) -> None:
+        """An end, and the wait for another attempt, rest on what the jobs came to."""
+        over = new.phase.ended or (isinstance(new.phase, Backoff) and new.phase.attempt != new.attempt)
+        jobs = [job for job in self.world.service.made if job.of == (key.run, key.node)]
+        states = [job.state(self.world.time) for job in jobs]
+        if over and JobState.RUNNING in states:
+            raise Violation(f"{key} became {new.phase} while a job of it runs")
+        own = isinstance(new.phase, Succeeded) and new.phase.adopted is None and not key.node.startswith("~")
+        if own and JobState.SUCCEEDED not in states:
+            raise Violation(f"{key} became {new.phase}, but its jobs are {states}")
+
+    def _history_tells(self, key: NodeKey, old: Node, new: Node) -> None:
         states = [entry.state for entry in new.history]
         if (states[-1] if states else "waiting") != new.phase.__struct_config__.tag:
             raise Violation(f"{key} is {new.phase}, but its history ends with {states[-1:]}")
@@ -120,7 +160,7 @@ class Watcher:
                 self._looked_at_once(job)
 
     def _looked_at_once(self, job: Job) -> None:
-        """In a world without faults a job that was not stopped or lost is read when it ends, and only then."""
+        """Without faults, a job that was not stopped or lost is read when it ends, and only then."""
         first = job.request.step.expect_within or HOUR
         if job.request.again or job.cancelled_at is not None or job.final is JobState.LOST:
             return

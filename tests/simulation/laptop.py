@@ -32,6 +32,8 @@ class Laptop(World):
 
     store: SqliteStore
     remote_store = False
+    downtimes: tuple[int, ...] = (SECOND, SECOND, 60 * SECOND, 3 * HOUR)
+    """How long it takes until somebody starts it again."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -141,12 +143,12 @@ class Laptop(World):
             for message in group
             if isinstance(message.what, Left)
         ]
-        for reports, unfinished, left in turns:
+        for reports, why, left in turns:
             for report in reports:
                 wait = self.rng.choice((0, 0, 5_000, SECOND)) if isinstance(report, Submitted) else 0
                 self.push(self.time + wait, report, life=self.life)
             if left:
-                self.note(f"  left: {unfinished}")
+                self.note(f"  left: {why}")
                 self.push(self.time + self.rng.randint(1, 30) * SECOND, Left(left), life=self.life)
 
     # Lives ----------------------------------------------------------------
@@ -162,7 +164,7 @@ class Laptop(World):
             self.life += 1
             self.timers = set()
             self.service.end_calls()
-            self.time += self.rng.choice((SECOND, SECOND, 60 * SECOND, 3 * HOUR))
+            self.time += self.rng.choice(self.downtimes)
             self.store.close()
             self._open()
             self.engine = self._process()

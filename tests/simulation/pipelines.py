@@ -14,6 +14,11 @@ def random_plan(rng: Random, name: str) -> Plan:
     if shape < 0.08:
         names = ["first", *(f"w{i}" for i in range(rng.choice((33, 40, 70)))), "last"]
         needs = {names[0]: (), names[-1]: tuple(names[1:-1])} | dict.fromkeys(names[1:-1], ("first",))
+    elif shape < 0.11:
+        others = [f"o{i}" for i in range(34)]
+        needs = {"hub": (), **dict.fromkeys(others, ())}
+        needs |= {f"b{i}": ("hub", other) for i, other in enumerate(others)}
+        names = list(needs)
     elif shape < 0.3:
         names = [f"s{i}" for i in range(rng.randint(1, 6))]
         needs = {step: tuple(names[i - 1 : i]) if i else () for i, step in enumerate(names)}

@@ -10,8 +10,13 @@ from onward.core.events import Bell, JobState
 from onward.core.pipeline import HOUR, MINUTE, SECOND
 from onward.ports import Accepted, Busy, Declined, JobRef, JobRequest, Status, Submission
 
+from simulation.invariants import Violation
+
 if TYPE_CHECKING:
     from simulation.world import World
+
+LENGTHS: tuple[int, ...] = (SECOND, 10 * SECOND, 10 * MINUTE, 45 * MINUTE, 3 * HOUR)
+"""How long jobs take."""
 
 
 class Job:
@@ -30,6 +35,11 @@ class Job:
         """The process that will hear of its end."""
         self.is_call = crc32(request.node.encode()) % 2 == 0
         """On a laptop: made by a worker of the runtime, and gone with it."""
+
+    @property
+    def of(self) -> tuple[str, str]:
+        """Whose it is: run and node."""
+        return self.request.run, self.request.node
 
     @property
     def over_at(self) -> int:
@@ -59,10 +69,19 @@ class Service:
         self.world = world
         self.jobs: dict[str, Job] = {}
         self.made: list[Job] = []
+        self.under_way: dict[str, int] = {}
+        self.lengths = LENGTHS
 
     def submit(self, request: JobRequest) -> Submission:
         """See `ports.Service`."""
-        return self.world.call(lambda: self._submit(request))
+        name = request.name
+        if self.under_way.get(name, 0) >= self.world.time:
+            raise Violation(f"{name} is submitted by two at once")
+        self.under_way[name] = request.until
+        try:
+            return self.world.call(lambda: self._submit(request))
+        finally:
+            self.under_way.pop(name, None)
 
     def _submit(self, request: JobRequest) -> Submission:
         world = self.world
@@ -70,7 +89,7 @@ class Service:
         if world.time > request.until:
             raise Unavailable("the call's deadline has passed")
         if rng.random() < world.faults.trouble:
-            if rng.random() < 0.3:
+            if rng.random() < 0.3 and not self._has(request.name):
                 return Declined("no such machine type")
             if rng.random() < 0.5:
                 return Busy("quota", rng.randint(1, 300) * SECOND)
@@ -82,14 +101,13 @@ class Service:
     def _make(self, request: JobRequest, begins: int) -> None:
         """Make the job, unless there is one of this name that is not lost."""
         world, rng = self.world, self.world.rng
-        known = self.jobs.get(request.name)
-        if known is not None and known.state(world.time) is not JobState.LOST:
+        if self._has(request.name):
             return
         roll = rng.random() - world.faults.job_failure
         final = JobState.FAILED if roll < 0 else JobState.SUCCEEDED
         if 0 <= roll < world.faults.job_loss:
             final = JobState.LOST
-        length = rng.choice((SECOND, 10 * SECOND, 10 * MINUTE, 45 * MINUTE, 3 * HOUR))
+        length = rng.choice(self.lengths)
         world.counts["jobs"] += 1
         world.watcher.submitted(request)
         job = self.jobs[request.name] = Job(request, begins, begins + length, final)
@@ -98,6 +116,13 @@ class Service:
         if rng.random() < world.faults.false_bell:
             world.send(Bell(request.run, request.node, rng.randint(1, 3)), rng.randint(0, length))
 
+    def _has(self, name: str) -> bool:
+        known = self.jobs.get(name)
+        if known is None or known.state(self.world.time) is JobState.LOST:
+            return False
+        known.begins = min(known.begins, self.world.time)  # this call was faster than the one before
+        return True
+
     def status(self, ref: JobRef) -> Status:
         """See `ports.Service`."""
         return self.world.call(lambda: self._status(ref))
@@ -105,7 +130,7 @@ class Service:
     def _status(self, ref: JobRef) -> Status:
         self.world.counts["status reads"] += 1
         job = self.jobs.get(ref.name)
-        if job is None:
+        if job is None or self.world.time < job.begins:
             return Status(JobState.NOT_FOUND)
         job.reads += 1
         status = job.status(self.world.time)
@@ -120,8 +145,10 @@ class Service:
     def _cancel(self, ref: JobRef) -> None:
         world = self.world
         job = self.jobs.get(ref.name)
-        if job is not None and job.state(world.time) is JobState.RUNNING and job.cancelled_at is None:
-            job.cancelled_at = max(world.time, job.begins) + world.rng.randint(0, 20) * SECOND
+        if job is None or world.time < job.begins or job.cancelled_at is not None:
+            return
+        if job.state(world.time) is JobState.RUNNING:
+            job.cancelled_at = world.time + world.rng.randint(0, 20) * SECOND
             job.watched_by = None
             world.ring(job, job.over_at)
 

@@ -1,4 +1,4 @@
-"""One seed, one story: pipelines, starts, cancels and retries in a world with faults, then calm, then the end.
+"""One seed, one story: pipelines, starts, cancels and retries among faults, then calm, then the end.
 
 Even seeds play in the cloud, odd ones on a laptop.
 """
@@ -30,9 +30,10 @@ def tell(seed: int, show: Callable[[str], None] | None = None) -> World:
     world.show = show
     try:
         _tell(world)
-    except AssertionError as error:
+    except Exception as error:
         where = type(world).__name__.lower()
-        raise Violation(f"seed {seed} ({where}): {error}\n  replay: make simulate SEED={seed}") from error
+        what = str(error) if isinstance(error, Violation) else repr(error)
+        raise Violation(f"seed {seed} ({where}): {what}\n  replay: make simulate SEED={seed}") from error
     finally:
         world.close()
     return world

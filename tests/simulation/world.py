@@ -89,7 +89,7 @@ class World(ABC):
     def reads_per_job(self, job: Job) -> int:
         """How often the status of a healthy job is read where nothing goes wrong."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to leave behind
         """The story is told."""
 
     # What the engine sees -------------------------------------------------

@@ -104,6 +104,7 @@ def decide_node(draft: Draft, event: Any) -> None:
         case StepNode():
             node = draft.node(name)
             attempt = getattr(event, "attempt", node.attempt)
+            rule: Rule | None
             if isinstance(event, Wake) and event.echo:
                 rule = echoed
             elif attempt == node.attempt:
