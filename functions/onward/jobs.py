@@ -32,7 +32,8 @@ class Jobs:
     def __init__(self, store: Store, objects: Objects) -> None:
         self._store = store
         self._objects = objects
-        self._needed: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._needed: dict[tuple[str, str], tuple[str, ...] | None] = {}
+        """By plan and node: what its templates name; None where nothing is to be rendered."""
 
     def request(self, plan: Plan, command: Submit) -> JobRequest:
         """The rendered job of an attempt. Raises `UserError` when a template can't be rendered."""
@@ -57,12 +58,13 @@ class Jobs:
     def rendered(self, plan: Plan, run: str, node: str, attempt: int) -> Step:
         """The step with its templates rendered. Raises `UserError` when that can't be done."""
         step = plan.step_node(node).step
-        needed = self._needed.get((plan.name, node))
+        key = (plan.name, node)
+        if key not in self._needed:
+            texts = list(_texts([msgspec.to_builtins(step.does), step.outputs, step.resources]))
+            named = tuple({name for text in texts for name in names(text)})
+            self._needed[key] = named if any("{" in text for text in texts) else None
+        needed = self._needed[key]
         if needed is None:
-            texts = _texts([msgspec.to_builtins(step.does), step.outputs, step.resources])
-            needed = tuple({name for text in texts for name in names(text)})
-            self._needed[plan.name, node] = needed
-        if not needed:
             return step
         context = self._context(plan, run, node, attempt, needed)
         does = msgspec.convert(render(msgspec.to_builtins(step.does), context), type(step.does))
