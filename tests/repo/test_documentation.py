@@ -27,7 +27,8 @@ def blocks(page: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_works_with_the_files_that_it_shows(page: Path, tmp_path: Path) -> None:
-    """A block whose first line is the comment `workflows/…` is that file; each `$` line of a `console` block is run."""
+    """A block that begins with the comment `workflows/…` is that file; each `$` line of a `console` block is
+    run."""
     shutil.copytree(ROOT / "workflows", tmp_path / "workflows", ignore=shutil.ignore_patterns("sample"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for language, text in blocks(page):
