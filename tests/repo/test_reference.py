@@ -91,7 +91,7 @@ def test_every_type_of_parameter_is_shown_with_a_value() -> None:
 def test_every_pattern_captures_what_the_page_says() -> None:
     for pattern, name, result in tables(section(PIPELINES, "`object`"))[2]:
         captured = matching.compile(code(pattern)[0]).match(code(name)[0])
-        told = {"no match": None, "a match": {}}
+        told: dict[str, dict[str, str] | None] = {"no match": None, "a match": {}}
         wanted = told[result] if result in told else dict(pair.split("=") for pair in code(result)[0].split())
         assert captured == wanted, f"{pattern} {name}"
 
