@@ -6,14 +6,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from onward.core.commands import Command
 from onward.core.errors import Temporary
 from onward.core.events import Event, Submitted, Verdict
-from onward.engine import Engine
+from onward.engine import Engine, Turn
 
 GROUP = 256
 """Events at most that share a commit."""
 SETTLE_DELAY = 0.005
 """Seconds that a settle waits for company: short steps end within it, and their commit takes it along."""
+CARRY_OUT_DELAY = 10.0
+"""Seconds until a command that could not be carried out is tried again."""
 _FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
 
 
@@ -102,13 +105,23 @@ class EventLoop:
             for event in events:
                 self._handle([event])
             return
+        self._take(turn)
+
+    def _take(self, turn: Turn) -> None:
+        """Keep what carrying out reported for the next turn, and try again later what could not be done."""
         for report in turn.reports:
             if isinstance(report, Submitted):
                 self._settles.append(report)
             else:
                 self._inbox.append((report, None))
-        if turn.unfinished is not None:
-            self._say(str(turn.unfinished))
+        if turn.left:
+            self._say(f"{turn.unfinished}; trying again in {CARRY_OUT_DELAY:g} s")
+            self._loop.call_later(CARRY_OUT_DELAY, self._carry_out, turn.left)
+
+    def _carry_out(self, commands: Sequence[Command]) -> None:
+        self._take(self._engine.carry_out(commands))
+        if self._inbox:
+            self.wake()
 
     def close(self) -> None:
         """Take in no more. What waits is found again in the state."""

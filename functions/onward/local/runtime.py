@@ -36,7 +36,7 @@ from onward.local.pool.pool import Pool
 from onward.local.services import ProcessService, PythonService
 from onward.local.watcher import Arrival, Watcher
 from onward.ports import JobRef, Service, Status, Write
-from onward.recovery import unfinished
+from onward.recovery import expired, unfinished
 from onward.stores.sqlite import SqliteStore
 from onward.views import Views
 
@@ -53,7 +53,7 @@ class Runtime:
         self._say = say
         self.buckets = Buckets(self.folder.buckets)
         self.store = SqliteStore(self.folder.database)
-        clock = SystemClock()
+        clock = self._clock = SystemClock()
         objects = LocalObjects(self.folder.objects, self.buckets)
         self._timers = LoopTimers(loop, clock, lambda event: self._events.post([event]))
         self._services = self._make_services()
@@ -95,6 +95,7 @@ class Runtime:
         """Bring open runs back into motion; `watch`: take what arrives in the buckets, or has arrived."""
         self._deployed.refresh()
         self._events.post(unfinished(self.store))
+        self._events.post(expired(self.store, self._clock.now()))
         if watch:
             self._ledger.forget_missing(lambda bucket, name: self.buckets.exists(f"gs://{bucket}/{name}"))
             triggers = [pipeline.trigger for pipeline in self._deployed.pipelines.values()]

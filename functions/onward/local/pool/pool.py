@@ -50,6 +50,7 @@ class Pool:
         self._waiting: OrderedDict[str, Call] = OrderedDict()  # in the order in which they will be sent
         self._sent: dict[str, Process] = {}
         self._outcomes: list[Outcome] = []  # to be delivered
+        self._delivery: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._still_ticks = 0  # since the last answer or start of a process
 
@@ -141,6 +142,8 @@ class Pool:
 
     def _on_answers(self, process: Process) -> None:
         self._take_answers(process, process.read())
+        if not self._sent:
+            self._deliver()  # no other can come in this pass: there is nothing to wait for
         self._dispatch()
 
     def _take_answers(self, process: Process, outcomes: list[Outcome]) -> None:
@@ -200,13 +203,16 @@ class Pool:
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """Have outcomes delivered, together with all others of this pass of the loop."""
         for outcome in outcomes:
-            if not self._outcomes:
-                self._loop.call_soon(self._deliver)
             self._outcomes.append(outcome)
             self._sent.pop(outcome.id, None)
             self._still_ticks = 0
+        if self._outcomes and self._delivery is None:
+            self._delivery = self._loop.call_soon(self._deliver)
 
     def _deliver(self) -> None:
+        if self._delivery is not None:
+            self._delivery.cancel()
+            self._delivery = None
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             self._on_outcomes(outcomes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from onward.core.commands import Command, Find
 from onward.core.errors import Unavailable
-from onward.core.events import Event, Submitted, Wake
+from onward.core.events import Event, Found, Submitted, Wake
 from onward.engine import Turn
-from onward.local.loop import EventLoop
+from onward.local.loop import CARRY_OUT_DELAY, EventLoop
 
 
 class Engine:
@@ -120,3 +121,41 @@ def test_a_settle_that_finds_no_company_goes_alone() -> None:
 
     asyncio.run(main())
     assert engine.turns == [[A], [settle]]
+
+
+def test_a_command_that_could_not_be_carried_out_is_tried_again() -> None:
+    command = Find("run", "watch", 1)
+    found = Found("run", "watch", 1, ())
+    tried: list[Sequence[Command]] = []
+
+    class Left(Engine):
+        def turn(self, events: Sequence[Event]) -> Turn:
+            super().turn(events)
+            return Turn((), Unavailable("no answer"), [command]) if events == [A] else Turn(())
+
+        def carry_out(self, commands: Sequence[Command]) -> Turn:
+            tried.append(commands)
+            return Turn([found])
+
+    engine = Left()
+
+    async def main() -> None:
+        aio = asyncio.get_running_loop()
+        delays: list[float] = []
+        later = aio.call_later
+
+        def soon(delay: float, call: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+            delays.append(delay)
+            return later(0, call, *args)
+
+        aio.call_later = soon  # type: ignore[method-assign, assignment]
+        loop = EventLoop(engine, aio, lambda said: None)  # type: ignore[arg-type]
+        loop.post([A])
+        while len(engine.turns) < 2:
+            await asyncio.sleep(0)
+        loop.close()
+        assert delays == [CARRY_OUT_DELAY]
+
+    asyncio.run(main())
+    assert tried == [[command]]
+    assert engine.turns == [[A], [found]]
