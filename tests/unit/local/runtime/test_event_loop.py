@@ -149,7 +149,7 @@ def test_a_command_that_could_not_be_carried_out_is_tried_again() -> None:
             return later(0, call, *args)
 
         aio.call_later = soon  # type: ignore[method-assign, assignment]
-        loop = EventLoop(engine, aio, lambda said: None)  # type: ignore[arg-type]
+        loop = EventLoop(engine, aio, print)  # type: ignore[arg-type]
         loop.post([A])
         while len(engine.turns) < 2:
             await asyncio.sleep(0)
