@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+
+from onward.core.state import Node
 
 STEPS_FILE = "def step():\n    return None\n"
 
@@ -16,7 +19,7 @@ def chain(folder: Path, n: int) -> float:
 
 def fan(folder: Path, n: int) -> float:
     """Steps per second of 1 → n → 1 python steps that do nothing."""
-    needs = {0: [], n + 1: [f"s{i}" for i in range(1, n + 1)]}
+    needs: dict[int, list[str]] = {0: [], n + 1: [f"s{i}" for i in range(1, n + 1)]}
     return asyncio.run(_rate(folder, _pipeline(n + 2, lambda i: needs.get(i, ["s0"]))))
 
 
@@ -25,14 +28,14 @@ def step_to_step(folder: Path, n: int) -> float:
     return asyncio.run(_latency(folder, _pipeline(n, lambda i: [f"s{i - 1}"] if i else [])))
 
 
-def _pipeline(n: int, needs) -> str:  # type: ignore[no-untyped-def]
+def _pipeline(n: int, needs: Callable[[int], list[str]]) -> str:
     lines = ["pipeline: measured", "steps:"]
     for i in range(n):
         lines += [f"  s{i}:", '    python: {call: "steps.py:step"}', f"    needs: [{', '.join(needs(i))}]"]
     return "\n".join(lines)
 
 
-async def _run(folder: Path, pipeline: str):  # type: ignore[no-untyped-def]
+async def _run(folder: Path, pipeline: str) -> tuple[float, list[Node]]:
     from onward.local.runtime import Runtime
 
     home = folder / "workflows" / "measured"
@@ -61,5 +64,5 @@ async def _rate(folder: Path, pipeline: str) -> float:
 
 async def _latency(folder: Path, pipeline: str) -> float:
     _, nodes = await _run(folder, pipeline)
-    starts = sorted(node.started for node in nodes)
+    starts = sorted(node.started or 0 for node in nodes)
     return median(later - earlier for earlier, later in pairwise(starts)) / 1_000_000
