@@ -109,8 +109,10 @@ def test_requests_may_follow_one_another_on_a_connection(served: Served) -> None
 
 def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(served: Served) -> None:
     body = json.dumps({"messages": [{"data": data({"pipeline": "echo"})}]}).encode()
-    head = f"POST {PUBLISH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue"
-    answer = served.raw(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+    head = f"POST {PUBLISH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    head += f"expect: 100-continue\r\ncontent-length: {len(body)}\r\n\r\n"
+    answer = served.raw(head.encode() + body)
+    assert answer.startswith(b"HTTP/1.1 100 ")
     assert b"messageIds" in answer
 
 

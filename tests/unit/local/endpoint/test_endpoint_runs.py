@@ -4,7 +4,9 @@ import http.client
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from endpoint_harness import Served, data
+from onward.core.errors import UserError
 from onward.local.endpoint import Endpoint
 
 
@@ -94,10 +96,5 @@ def test_the_endpoint_file_names_the_address_while_it_is_open(workflows: Path, t
 
 def test_two_endpoints_can_not_share_a_port(served: Served) -> None:
     port = int(served.host.split(":")[1])
-    other = Endpoint(served.runtime, port)
-    try:
-        served.call(other.open())
-    except Exception as error:
-        assert f"port {port}" in str(error)
-    else:
-        raise AssertionError("the port was taken")
+    with pytest.raises(UserError, match=f"port {port}"):
+        served.call(Endpoint(served.runtime, port).open())
