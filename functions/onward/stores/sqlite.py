@@ -51,7 +51,6 @@ def connect(path: Path | str, *, readonly: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
     except sqlite3.Error as error:
         raise Unavailable(f"the state file {path} can't be opened: {error}") from error
     return connection
