@@ -148,14 +148,6 @@ class Verdict(msgspec.Struct, frozen=True, tag_field="event", tag="verdict"):
 
 RunEvent = StartRun | CancelRun | Sweep | Found
 NodeEvent = (
-    Wake
-    | Arrive
-    | CancelNode
-    | Submitted
-    | SubmitRefused
-    | SubmitDelayed
-    | OutputsChecked
-    | Bell
-    | Verdict
+    Wake | Arrive | CancelNode | Submitted | SubmitRefused | SubmitDelayed | OutputsChecked | Bell | Verdict
 )
 Event = RunEvent | NodeEvent

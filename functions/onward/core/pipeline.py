@@ -36,7 +36,7 @@ class ObjectTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="object"):
     bucket: str
     """The bucket's name; the loader has rendered what the file says of `env`."""
     match: tuple[str, ...]
-    """Globs over the object's name; `{name}` captures a parameter, `*` stays within a path part, `**` doesn't."""
+    """Globs over the object's name; `{name}` captures a parameter, `*` stays within a part of the path."""
 
 
 Trigger = ObjectTrigger
@@ -64,7 +64,7 @@ class Dataflow(msgspec.Struct, frozen=True, tag_field="kind", tag="dataflow"):
 
 
 class Dataproc(msgspec.Struct, frozen=True, tag_field="kind", tag="dataproc"):
-    """A Spark job: exactly one of `pyspark`, `spark_sql` (files of the folder), `job` or `batch` (REST bodies)."""
+    """A Spark job: one of `pyspark`, `spark_sql` (files of the folder), `job` or `batch` (REST bodies)."""
 
     pyspark: str | None = None
     spark_sql: str | None = None
@@ -72,7 +72,7 @@ class Dataproc(msgspec.Struct, frozen=True, tag_field="kind", tag="dataproc"):
     """*Template* values, in order."""
     properties: dict[str, Any] = {}
     cluster: str | None = None
-    """A cluster of the pipeline's `clusters`, or the name of an existing one; none means a serverless batch."""
+    """A cluster of the pipeline's `clusters`, or an existing one by name; none means a serverless batch."""
     job: dict[str, Any] = {}
     batch: dict[str, Any] = {}
 
@@ -85,7 +85,7 @@ class Workflow(msgspec.Struct, frozen=True, tag_field="kind", tag="workflow"):
 
 
 class Python(msgspec.Struct, frozen=True, tag_field="kind", tag="python"):
-    """A short callable, `file.py:function`, called with keyword arguments; its JSON-able result is the output."""
+    """A short callable, `file.py:function`, called with keyword arguments; what it returns is the output."""
 
     file: str
     function: str
@@ -103,7 +103,7 @@ class Step(msgspec.Struct, frozen=True):
     needs: tuple[str, ...] = ()
     retry: Retry = Retry()
     timeout: int | None = None
-    """Microseconds an attempt may take from its submit; then its job is cancelled and the attempt has failed."""
+    """Microseconds an attempt may take; then its job is cancelled and the attempt has failed."""
     expect_within: int | None = None
     """Microseconds after which the first status check of a job that did not report is due."""
     outputs: tuple[str, ...] = ()

@@ -103,14 +103,7 @@ def decide_node(draft: Draft, event: Any) -> None:
     match draft.plan.nodes.get(name):
         case StepNode():
             node = draft.node(name)
-            attempt = getattr(event, "attempt", node.attempt)
-            rule: Rule | None
-            if isinstance(event, Wake) and event.echo:
-                rule = echoed
-            elif attempt == node.attempt:
-                rule = STEP_RULES.get((type(node.phase), type(event)))
-            else:
-                rule = attempts.late_job if isinstance(event, Submitted) else None
+            rule = step_rule(node, event)
             if rule is not None:
                 rule(draft, name, node, event)
         case Gather() as gather:
@@ -126,6 +119,15 @@ def decide_node(draft: Draft, event: Any) -> None:
                 end_run(draft)
         case None:
             pass
+
+
+def step_rule(node: Node, event: Any) -> Rule | None:
+    """The rule for this phase and event; None: nothing is to be done."""
+    if isinstance(event, Wake) and event.echo:
+        return echoed
+    if getattr(event, "attempt", node.attempt) == node.attempt:
+        return STEP_RULES.get((type(node.phase), type(event)))
+    return attempts.late_job if isinstance(event, Submitted) else None
 
 
 def ready(draft: Draft, name: str, node: Node, event: object) -> None:
@@ -182,8 +184,8 @@ def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
 def echoed(draft: Draft, name: str, node: Node, event: object) -> None:
     """The node before tells it again. Where that is news, it goes on by an event of its own.
 
-    An echo ends no step, because the echo's own repeat would stop here and not pass that end on. The exception
-    is a step that begins by an echo and is refused at once, which its state shows.
+    An echo ends no step, because the echo's own repeat would stop here and not pass that end on. The
+    exception is a step that begins by an echo and is refused at once, which its state shows.
     """
     match node.phase:
         case Waiting():

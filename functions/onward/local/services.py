@@ -116,7 +116,7 @@ def _signal(number: int) -> str:
 class PythonService:
     """Calls the users' functions in warm worker processes; what they return is told, not asked for."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it needs, and how it tells
+    def __init__(
         self,
         pool: Callable[[Callable[[list[Outcome]], None]], Pool],
         commands: Commands,
