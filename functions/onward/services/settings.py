@@ -1,0 +1,47 @@
+"""Where jobs run and as whom: a deployment's settings, and what a step says instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from onward.core.pipeline import Step
+
+Locate = Callable[[str, str], str]
+"""(run, file of the pipeline's folder) → where the deployment put what a service needs of it, in the version
+that the run began with: the `gs://` URI of the file, that of the Flex Template's spec built from it, or the
+id of the deployed Workflows definition. Raises `NotFound`."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """A deployment's defaults. Empty means: the service's own default."""
+
+    project: str
+    region: str
+    network: str = ""
+    subnetwork: str = ""
+    service_account: str = ""
+    temp_location: str = ""
+    staging_location: str = ""
+    kms_key: str = ""
+    labels: dict[str, str] = {}
+    """For billing: on every job, beside Onward's own."""
+
+    def place(self, step: Step) -> tuple[str, str]:
+        """The project and region of a step's jobs."""
+        return (
+            str(step.resources.get("project", self.project)),
+            str(step.resources.get("region", self.region)),
+        )
+
+    def defaults(self, resources: Mapping[str, Any]) -> dict[str, str]:
+        """What is set, under the names that resources have; a step's own network replaces both."""
+        found = msgspec.structs.asdict(self)
+        del found["labels"]
+        if resources.keys() & {"network", "subnetwork"}:
+            del found["network"], found["subnetwork"]
+        elif self.subnetwork:
+            del found["network"]
+        return {name: value for name, value in found.items() if value}
