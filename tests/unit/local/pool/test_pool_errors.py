@@ -42,7 +42,7 @@ def kill(): os.kill(os.getpid(), signal.SIGKILL)
 def close_all(): os.closerange(3, 1 << 20)
 def close_stdout(): sys.stdout.close()
 def garbage():
-    for descriptor in range(3, 30):
+    for descriptor in range(3, 1_000):
         try: os.write(descriptor, b"\\xff" * 100)
         except OSError: pass
 def fork():
