@@ -1,0 +1,102 @@
+"""Many writers at once, on the real emulator: nothing is lost, and nothing is won twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+import pytest
+from onward.core.commands import Join, Put
+from onward.core.errors import Conflict
+from onward.core.plan import WIDTH
+from onward.core.state import Node, NodeKey, Submitting
+from onward.ports import Write
+from onward.stores.firestore import FirestoreStore
+from onward.stores.firestore_wire import connect
+
+T = TypeVar("T")
+KEY = NodeKey("a" * 20, "~gather1")
+WRITERS = 50
+
+
+@pytest.fixture
+def store(firestore_project: str) -> FirestoreStore:
+    client = connect()
+    return FirestoreStore(firestore_project, connect=lambda: client)
+
+
+def at_once(jobs: Sequence[Callable[[], T]]) -> list[T]:
+    """All of them in threads of their own, let go together."""
+    ready = Barrier(len(jobs))
+
+    def begin(job: Callable[[], T]) -> T:
+        ready.wait()
+        return job()
+
+    with ThreadPoolExecutor(len(jobs)) as threads:
+        return list(threads.map(begin, jobs))
+
+
+def won(store: FirestoreStore, node: Node, version: int) -> bool:
+    try:
+        store.commit([Write(Put(KEY, node), version)])
+    except Conflict:
+        return False
+    return True
+
+
+def read(store: FirestoreStore) -> tuple[Node, int]:
+    found = store.read([KEY])
+    if not found:
+        return Node(), 0
+    doc, version = found[KEY]
+    assert isinstance(doc, Node)
+    return doc, version
+
+
+def test_of_32_children_that_join_at_once_none_is_lost(store: FirestoreStore) -> None:
+    children = [f"child{n}" for n in range(WIDTH)]
+    at_once([lambda child=child: store.commit([Write(Join(KEY, (child,)), 0)]) for child in children])  # type: ignore[misc]
+    arrived = read(store)[0].arrived
+    assert sorted(arrived) == sorted(children)
+    assert store.round_trips["commit"] == WIDTH, "one call each"
+
+
+def test_of_50_that_create_one_document_exactly_one_wins(store: FirestoreStore) -> None:
+    outcomes = at_once([lambda n=n: won(store, Node(attempt=n), 0) for n in range(WRITERS)])  # type: ignore[misc]
+    assert outcomes.count(True) == 1
+    assert read(store)[0].attempt == outcomes.index(True)
+
+
+def test_of_50_that_write_the_same_words_over_one_version_exactly_one_wins(store: FirestoreStore) -> None:
+    store.commit([Write(Put(KEY, Node()), 0)])
+    version = read(store)[1]
+    outcomes = at_once([lambda: won(store, Node(), version)] * WRITERS)
+    assert outcomes.count(True) == 1
+
+
+def test_50_writers_of_one_document_are_all_done_after_as_many_rounds_with_one_winner_each(
+    store: FirestoreStore,
+) -> None:
+    store.commit([Write(Put(KEY, Node()), 0)])
+
+    def add_one() -> None:
+        while True:
+            doc, version = read(store)
+            if won(store, Node(attempt=doc.attempt + 1), version):
+                return
+
+    at_once([add_one] * WRITERS)
+    assert read(store)[0].attempt == WRITERS
+
+
+def test_a_claim_is_won_by_one_of_two_and_the_other_sees_whose_it_is(store: FirestoreStore) -> None:
+    def claim(token: str) -> bool:
+        return won(store, Node(Submitting(token, 2, 1), attempt=1), 0)
+
+    tokens = ("mine", "theirs")
+    outcomes = at_once([lambda token=token: claim(token) for token in tokens])  # type: ignore[misc]
+    assert sorted(outcomes) == [False, True]
+    assert read(store)[0].phase == Submitting(tokens[outcomes.index(True)], 2, 1)
