@@ -40,7 +40,8 @@ def parse(text: str, report: Report) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        report.say(line, (), f"not YAML: {error.problem or error.context}", _advice(text, line))
+        if all(problem.line != line for problem in report.problems):  # else it follows from what was said
+            report.say(line, (), f"not YAML: {error.problem or error.context}", _advice(text, line))
     except yaml.YAMLError as error:
         report.say(1, (), f"not YAML: {error}")
     except _Stop:

@@ -107,12 +107,16 @@ def test_a_key_that_is_not_text_must_be_quoted() -> None:
     ]
 
 
-def test_a_template_without_quotes_is_explained() -> None:
-    assert problems(SOUND.replace("{who: all}", "{who: {{ date }}}")) == [
+@pytest.mark.parametrize("value", ["{{ date }}", "{{ date }}/x"])
+def test_a_template_without_quotes_is_explained_once(value: str) -> None:
+    assert problems(SOUND.replace("{who: all}", "{who: " + value + "}")) == [
         '25: steps.tell.python.args.who: a key must be text; a template must be quoted: "{{ ... }}"'
     ]
-    not_yaml, _ = problems(SOUND.replace("{who: all}", "{who: {{ date }}/x}"))
-    assert not_yaml.endswith('a value with a template must be quoted: "{{ ... }}"')
+
+
+def test_a_template_without_quotes_that_reads_as_no_mapping_is_explained_too() -> None:
+    [problem] = problems(SOUND.replace("{who: all}", '{who: {{ "x" "y" }}}'))
+    assert problem.endswith('; a value with a template must be quoted: "{{ ... }}"')
 
 
 def test_what_is_written_once_may_be_used_again() -> None:
