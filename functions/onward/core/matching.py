@@ -178,7 +178,7 @@ def _tokens(text: str, names: list[str]) -> Iterator[_Token]:
                 token = _Token(_captured(found[1], names) if found else "", wild=True)
             case "[":
                 found = CLASS.match(text, position)
-                token = _Token(_chosen(found) if found else "")
+                token = _Token(chosen(found) if found else "")
             case "?":
                 found = ANY.match(text, position)
                 token = _Token(".")
@@ -201,7 +201,8 @@ def _captured(name: str, names: list[str]) -> str:
     return f"(?P<{name}>.+?)"
 
 
-def _chosen(found: re.Match[str]) -> str:
+def chosen(found: re.Match[str]) -> str:
+    """What CLASS found, as a regular expression."""
     negated, chars = found.groups()
     escaped = "".join("\\" + char if char in r"\^[]&~|" else char for char in chars)
     return f"[{'^' if negated else ''}{escaped}]"
