@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from onward.core.definition import loader
+from onward.core.definition import functions, loader
 from onward.core.definition.parsing import MAX_TEXT
 from onward.core.errors import BadPipeline, Conflict
-from onward.core.pipeline import Pipeline
+from onward.core.loops import loops
+from onward.core.pipeline import Pipeline, Python
 from onward.core.problems import Problem, shown
 
 PIPELINE = "pipeline.yaml"
@@ -32,6 +33,8 @@ class Entry(msgspec.Struct, frozen=True):
     pipeline: Pipeline
     folder: Path
     files: Mapping[str, str]
+    text: str
+    """The pipeline's file, as it was read."""
 
     @property
     def hash(self) -> str:
@@ -71,6 +74,9 @@ def read(where: Path) -> Catalog:
         if other is not entry:
             message = f"{other.folder / PIPELINE} has the name {shown(entry.pipeline.name)} already"
             problems.append(Problem(str(folder / PIPELINE), 1, "pipeline", message, "rename one"))
+    for name, findings in loops([entry.pipeline for entry in found.values()], env).items():
+        entry = found.pop(name)
+        problems.extend(loader.locate(findings, entry.text, str(entry.folder / PIPELINE)))
     return Catalog(found, env, tuple(problems))
 
 
@@ -110,10 +116,10 @@ def content_hash(files: Mapping[str, str]) -> str:
 
 
 def _env(file: Path) -> tuple[dict[str, str], list[Problem]]:
+    if not file.exists():
+        return {}, []
     try:
         values, problems = loader.load_env(_text(file), str(file))
-    except FileNotFoundError:
-        return {}, []
     except BadPipeline as error:
         return {}, [problem for problem in error.problems if isinstance(problem, Problem)]
     return values, list(problems)
@@ -137,19 +143,33 @@ def _entry(folder: Path, env: Mapping[str, str]) -> Entry:
         raise BadPipeline((Problem(str(file), 1, "", str(error)),)) from None
     text = _text(file)
     files[PIPELINE] = hashlib.sha256(text.encode()).hexdigest()  # of what was read: it may be changing
-    return Entry(loader.load(text, str(file), files, env), folder, files)
+    pipeline = loader.load(text, str(file), files, env)
+    _check_calls(pipeline, folder, text)
+    return Entry(pipeline, folder, files, text)
+
+
+def _check_calls(pipeline: Pipeline, folder: Path, text: str) -> None:
+    """Raises BadPipeline unless the functions that python steps call are in files that are Python."""
+    problems: list[object] = []
+    names: dict[str, frozenset[str]] = {}
+    for file in sorted({step.does.file for step in pipeline.steps if isinstance(step.does, Python)}):
+        try:
+            names[file] = functions.defined(_text(folder / file), str(folder / file))
+        except BadPipeline as error:
+            problems += error.problems
+    problems += loader.locate(functions.check_calls(pipeline, names), text, str(folder / PIPELINE))
+    if problems:
+        raise BadPipeline(tuple(problems))
 
 
 def _text(file: Path) -> str:
-    """Raises FileNotFoundError, or BadPipeline when it can't be read as text."""
+    """Raises BadPipeline when it can't be read as text."""
     try:
         with file.open("rb") as opened:
             raw = opened.read(MAX_TEXT + 1)
         if len(raw) > MAX_TEXT:
             raise BadPipeline((Problem(str(file), 1, "", "the file is larger than 1 MiB"),))
         return raw.decode()
-    except FileNotFoundError:
-        raise
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise BadPipeline((Problem(str(file), line, "", "is not UTF-8", "save it as UTF-8"),)) from None
@@ -161,7 +181,7 @@ def _names(folder: Path) -> list[str]:
     """The names of the pipeline's files, relative to its folder. Raises _Unfit."""
     names = []
     size = 0
-    for path in _walk(folder, folder.resolve()):
+    for path in _walk(folder, folder):
         names.append(path.relative_to(folder).as_posix())
         size += path.stat().st_size
         if len(names) > MAX_FILES:
@@ -175,18 +195,18 @@ def _names(folder: Path) -> list[str]:
     return names
 
 
-def _walk(folder: Path, root: Path) -> Iterator[Path]:
+def _walk(folder: Path, top: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in APART:
             continue
-        name = shown(str(path))
+        name = shown(path.relative_to(top).as_posix())
         if not path.name.isprintable():
             raise _Unfit(f"the file name {name} has characters that can't be printed; rename it")
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        if path.is_symlink() and not path.resolve().is_relative_to(top.resolve()):
             raise _Unfit(f"{name} is a link that leaves the folder; copy the file instead")
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode) and not path.is_symlink():
-            yield from _walk(path, root)
+            yield from _walk(path, top)
         elif stat.S_ISREG(mode):
             yield path
         else:

@@ -200,3 +200,48 @@ def test_a_file_that_changed_since_it_was_read_is_not_mixed_into_a_snapshot(
     with pytest.raises(Conflict):
         catalog.snapshot(entry, tmp_path / "code")
     assert list((tmp_path / "code").iterdir()) == []
+
+
+LOOPING = """\
+pipeline: {name}
+trigger:
+  object: {{bucket: in-bucket, match: "{match}"}}
+steps:
+  a:
+    python: {{call: "job.py:run", args: {{x: 1}}}}
+    outputs:
+      - gs://other-bucket/x
+      - gs://in-bucket/{output}
+"""
+
+
+def test_pipelines_that_would_start_each_other_without_end_are_refused_and_no_others(where: Path) -> None:
+    put(where, "one", LOOPING.format(name="one", match="a/*", output="b/x"))
+    put(where, "two", LOOPING.format(name="two", match="b/*", output="a/"))
+    put(where, "three", LOOPING.format(name="three", match="b/*", output="c/x"))
+    found = catalog.read(where)
+    assert list(found.pipelines) == ["three"]
+    assert said(found, where) == [
+        "w/one/pipeline.yaml:9: steps.a.outputs: `gs://in-bucket/b/x` could start runs without end: "
+        "one → two → one; write to another bucket or prefix than `gs://in-bucket/b/*`",
+        "w/two/pipeline.yaml:9: steps.a.outputs: `gs://in-bucket/a/` could start runs without end: "
+        "two → one → two; write to another bucket or prefix than `gs://in-bucket/a/*`",
+    ]
+
+
+def test_a_python_step_calls_a_function_that_is_there(where: Path) -> None:
+    (put(where, "one") / "job.py").write_text("def rum(x): return x\n")
+    assert said(catalog.read(where), where) == [
+        "w/one/pipeline.yaml:3: steps.a.python.call: `job.py` defines no `run`; did you mean `rum`?"
+    ]
+
+
+def test_a_python_step_s_file_is_python(where: Path) -> None:
+    (put(where, "one") / "job.py").write_text("x = 1\ndef run(x) return x\n")
+    (put(where, "two") / "job.py").write_bytes(b"\xff")
+    found = catalog.read(where)
+    assert not found.pipelines
+    assert said(found, where) == [
+        "w/one/job.py:2: not Python: expected ':'",
+        "w/two/job.py:1: is not UTF-8; save it as UTF-8",
+    ]

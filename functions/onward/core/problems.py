@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ SUGGESTIONS = 100
 CANDIDATES = 1_000
 LONGEST_WORD = 100
 LONGEST_SHOWN = 80
+LONGEST_CIRCLE = 12
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -37,6 +38,14 @@ class Problem(msgspec.Struct, frozen=True):
         return ": ".join(part for part in parts if part)
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """A problem by where its value sits; it becomes a `Problem` with the file at hand."""
+
+    at: Path
+    message: str
+    hint: str = ""
+
+
 class Report:
     """Collects the problems of one file."""
 
@@ -53,12 +62,9 @@ class Report:
         self._problems.add(Problem(self.file, line, field, message, hint))
 
     def similar(self, word: str, known: Iterable[str]) -> str:
-        """``did you mean `clean`?`` when a known word is close, else nothing."""
-        candidates = list(known)
+        """As `did_you_mean`, for the first mistakes of a file."""
         self._suggested += 1
-        if self._suggested > SUGGESTIONS or len(candidates) > CANDIDATES or len(word) > LONGEST_WORD:
-            return ""
-        return did_you_mean(word, candidates)
+        return did_you_mean(word, known) if self._suggested <= SUGGESTIONS else ""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -70,7 +76,11 @@ class Report:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
+    """``did you mean `clean`?`` when a known word is close, else nothing."""
+    candidates = list(known)
+    if len(candidates) > CANDIDATES or len(word) > LONGEST_WORD:
+        return ""
+    close = difflib.get_close_matches(word, candidates, n=1)
     return f"did you mean {shown(close[0])}?" if close else ""
 
 
@@ -102,3 +112,9 @@ def listed(words: Iterable[str]) -> str:
     """`a`, `b` and `c`"""
     quoted = [shown(word) for word in words]
     return " and ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+
+
+def circle(names: Sequence[str]) -> str:
+    """a → b → a"""
+    way = names if len(names) < LONGEST_CIRCLE else [*names[:LONGEST_CIRCLE], "..."]
+    return " → ".join([*way, names[0]])

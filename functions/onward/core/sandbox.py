@@ -186,6 +186,13 @@ def compile(text: str) -> Callable[[Mapping[str, Any]], Any]:  # noqa: A001
         raise BadTemplate(f"the template can't be compiled: {error}") from None
 
 
+def rendered(node: nodes.Expr, context: Mapping[str, Any]) -> str:
+    """The text of one expression of a template. Raises whatever an operator or a method can."""
+    tree = nodes.Template([nodes.Output([node], lineno=1)], lineno=1)
+    tree.set_environment(environment())
+    return _text(environment().from_string(tree), context)
+
+
 def _text(template: Template, context: Mapping[str, Any]) -> str:
     parts, size = [], 0
     for part in template.generate(context):

@@ -140,6 +140,34 @@ def missing(template: str, context: Mapping[str, Any]) -> str:
     return ""
 
 
+def outline(template: str, env: Mapping[str, str], known: Mapping[str, str], unknown: str) -> str:
+    """What the text will be, as far as one can say before there is a run.
+
+    What names only `env` is rendered, an expression that is one of the names in `known` is replaced, and
+    `unknown` stands for every other expression or statement. Raises BadTemplate when it does not parse.
+    """
+    if not is_template(template):
+        return template
+    from jinja2 import nodes
+
+    from onward.core import sandbox
+
+    pieces: list[str] = []
+    for statement in sandbox.parse(template).body:
+        for node in statement.nodes if isinstance(statement, nodes.Output) else [statement]:
+            match node:
+                case nodes.TemplateData(data=text):
+                    pieces.append(text)
+                case nodes.Expr() if all(path.startswith("env.") for path in _paths(node)):
+                    try:
+                        pieces.append(sandbox.rendered(node, {"env": env}))
+                    except Exception:  # as in _render; the run will say it
+                        pieces.append(unknown)
+                case _:
+                    pieces.append(known.get(_dotted(node), unknown))
+    return "".join(pieces)
+
+
 @lru_cache(4096)
 def names(template: str) -> frozenset[str]:
     """The dotted paths that the template reads, such as `env.landing` or `steps.clean.output`.

@@ -8,9 +8,9 @@ import msgspec
 
 from onward.core.definition.nodes import Node
 from onward.core.pipeline import Pipeline, Step
-from onward.core.problems import Report, listed, shown
+from onward.core.problems import Report, circle, listed, shown
 
-SHOWN_CYCLE = 12
+MOST_LISTED = 12
 
 
 class Ancestors(msgspec.Struct, frozen=True):
@@ -36,8 +36,7 @@ def ancestors(pipeline: Pipeline, root: Node, report: Report) -> Ancestors | Non
     if len(order) < len(needs):
         for cycle in _cycles(needs.keys() - set(order), needs, list(steps)):
             at = ("steps", cycle[0], "needs")
-            path = [*cycle, cycle[0]] if len(cycle) < SHOWN_CYCLE else [*cycle[:SHOWN_CYCLE], "...", cycle[0]]
-            report.say(root.line_at(at), at, f"the steps wait for each other: {' → '.join(path)}")
+            report.say(root.line_at(at), at, f"the steps wait for each other: {circle(cycle)}")
         return None
     if not sound:
         return None
@@ -64,7 +63,7 @@ def _known(step: Step, steps: dict[str, Step], root: Node, report: Report) -> bo
             sound = False
         elif need not in steps:
             hint = report.similar(need, steps) or (
-                f"there are {listed(steps)}" if len(steps) < SHOWN_CYCLE else ""
+                f"there are {listed(steps)}" if len(steps) < MOST_LISTED else ""
             )
             report.say(line, at, f"no step is named {shown(need)}", hint)
             sound = False

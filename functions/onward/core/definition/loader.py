@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from onward.core.definition.checks import check
 from onward.core.definition.grammar import IDENTIFIER, PIPELINE
 from onward.core.definition.parsing import parse
 from onward.core.definition.shapes import Text
 from onward.core.pipeline import Pipeline
-from onward.core.problems import Problem, Report, shown
+from onward.core.problems import Finding, Problem, Report, shown
 
 
 def load(text: str, file: str, files: Collection[str], env: Mapping[str, str]) -> Pipeline:
@@ -27,6 +27,16 @@ def load(text: str, file: str, files: Collection[str], env: Mapping[str, str]) -
     if report.problems:
         raise report.failure()
     return pipeline
+
+
+def locate(findings: Iterable[Finding], text: str, file: str) -> tuple[Problem, ...]:
+    """What was found in a pipeline after its `text` was loaded, each on its line."""
+    report = Report(file, text.count("\n") + 1)
+    root = parse(text, report)
+    for finding in findings:
+        line = root.line_at(finding.at) if root else 1
+        report.say(line, finding.at, finding.message, finding.hint)
+    return report.problems
 
 
 def load_env(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]:

@@ -1,0 +1,118 @@
+"""Pipelines that would start each other without end are found, and no others."""
+
+import pytest
+from onward.core.loops import loops
+from onward.core.pipeline import ObjectTrigger, Param, Pipeline, Python, Step
+
+ENV = {"work": "work-bucket", "landing": "in"}
+
+
+def pipeline(
+    name: str, match: str | tuple[str, ...], *outputs: str, params: tuple[Param, ...] = ()
+) -> Pipeline:
+    patterns = (match,) if isinstance(match, str) else match
+    step = Step("make", Python("make.py", "make"), outputs=outputs)
+    return Pipeline(name, (step,), trigger=ObjectTrigger("in", patterns), params=params)
+
+
+def refused(*pipelines: Pipeline) -> dict[str, list[str]]:
+    found = loops(pipelines, ENV)
+    return {name: [finding.message for finding in findings] for name, findings in found.items()}
+
+
+def leads_back(output: str, match: str | tuple[str, ...] = "{day}/{file}.csv", *params: Param) -> bool:
+    return bool(loops([pipeline("a", match, output, params=params)], ENV))
+
+
+def test_a_pipeline_that_starts_itself_is_refused_at_the_output_with_the_way_and_the_cure() -> None:
+    [finding] = loops([pipeline("a", "*/x.csv", "gs://work-bucket/y", "gs://in/day/*.csv")], ENV)["a"]
+    assert finding.at == ("steps", "make", "outputs", 1)
+    assert finding.message == "`gs://in/day/*.csv` could start runs without end: a → a"
+    assert finding.hint == "write to another bucket or prefix than `gs://in/*/x.csv`"
+
+
+def test_a_loop_over_several_pipelines_is_said_of_each_of_them_and_of_no_other() -> None:
+    before = pipeline("before", "0", "gs://in/1")
+    a, b, c = (
+        pipeline("a", "1", "gs://in/2"),
+        pipeline("b", "2", "gs://in/3"),
+        pipeline("c", "3", "gs://in/1"),
+    )
+    after = pipeline("after", "3", "gs://in/4")
+    assert refused(before, a, b, c, after) == {
+        "a": ["`gs://in/2` could start runs without end: a → b → c → a"],
+        "b": ["`gs://in/3` could start runs without end: b → c → a → b"],
+        "c": ["`gs://in/1` could start runs without end: c → a → b → c"],
+    }
+
+
+def test_the_shortest_way_is_shown_and_every_output_that_leads_back() -> None:
+    a = pipeline("a", "1", "gs://in/2", "gs://in/[13]", "gs://in/9")
+    assert refused(a, pipeline("b", "2", "gs://in/1"))["a"] == [
+        "`gs://in/2` could start runs without end: a → b → a",
+        "`gs://in/[13]` could start runs without end: a → a",
+    ]
+
+
+def test_a_chain_that_ends_is_no_loop() -> None:
+    assert not refused(pipeline("a", "1", "gs://in/2"), pipeline("b", "2", "gs://in/3"), pipeline("c", "3"))
+
+
+def test_a_pipeline_that_no_object_starts_is_in_no_loop() -> None:
+    by_hand = Pipeline("hand", (Step("make", Python("m.py", "m"), outputs=("gs://in/1",)),))
+    assert not refused(by_hand, pipeline("a", "1", "gs://in/2"))
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("gs://in/day/x.csv", True),
+        ("gs://in/day/x.json", False),
+        ("gs://other/day/x.csv", False),
+        ("gs://{{ env.landing }}/day/x.csv", True),
+        ("gs://{{ env.work }}/day/x.csv", False),
+        ("gs://{{ env.work | replace('work-bucket', 'in') }}/day/x.csv", True),
+        ("gs://{{ trigger.bucket }}/day/x.csv", True),
+        ("gs://in/day/", True),  # whatever is below
+        ("gs://in/", True),
+        ("gs://in/out/{{ trigger.day }}/x.csv", False),
+        ("gs://in/{{ run.id }}/x.csv", True),
+        ("gs://in/out/{{ run.id }}/x.csv", False),
+        ("gs://in/{{ trigger.name }}", True),
+        ("{{ trigger.uri }}.done", False),
+        ("{{ trigger.uri }}.csv", True),
+        ("gs://in/{% if trigger.size > 1 %}day{% endif %}/x.csv", True),
+        ("gs://{{ steps.first.output }}/out", False),
+        ("{{ steps.first.output }}", True),
+    ],
+)
+def test_of_a_template_counts_what_its_text_could_be(output: str, expected: bool) -> None:
+    assert leads_back(output) == expected
+
+
+@pytest.mark.parametrize(
+    ("param", "expected"),
+    [
+        (Param("p", "date"), False),
+        (Param("p", "int"), False),
+        (Param("file", "string"), False),
+        (Param("p", "list"), True),
+        (Param("p", "string", required=False), True),
+        (Param("p", "string", required=False, default="a"), False),
+        (Param("p", "string", required=False, default="a/b"), True),
+    ],
+)
+def test_a_parameter_counts_as_what_an_arrival_could_make_of_it(param: Param, expected: bool) -> None:
+    output = "gs://in/{{ %s }}/x.csv" % param.name  # noqa: UP031 - braces
+    assert leads_back(output, "{file}/b/x.csv", param) == expected
+
+
+def test_a_name_that_only_some_patterns_capture_may_be_any_text() -> None:
+    param = Param("p", "string", required=False, default="x")
+    assert not leads_back("gs://in/{{ p }}.csv", ("a/b/{p}.csv",), param)
+    assert leads_back("gs://in/{{ p }}.csv", ("a/b/{p}.csv", "c.csv"), param)
+
+
+def test_a_captured_name_does_not_hide_the_object_s_own() -> None:
+    assert leads_back("gs://in/{{ trigger.name }}", "a/{name}.csv", Param("name", "string"))
+    assert leads_back("{{ trigger.uri }}", "a/{uri}.csv", Param("uri", "string"))
