@@ -180,14 +180,14 @@ def file_exists(name: str, node: Node, at: Path, report: Report) -> None:
         report.say(node.line, at, f"there is no file {shown(name)} in the pipeline's folder", hint)
 
 
-CALL = r"[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*"
+CALL = r"[^:/]+\.py:[A-Za-z_][A-Za-z0-9_]*"
 
 
 @dataclass(frozen=True)
 class Call(Shape):
     """`file.py:function`, read as the pair."""
 
-    wants: str = "`file.py:function`"
+    wants: str = "`file.py:function`, the file directly in the pipeline's folder"
     blank: ClassVar[tuple[str, str]] = ("", "")
 
     def take(self, node: Node, at: Path, report: Report) -> tuple[str, str]:

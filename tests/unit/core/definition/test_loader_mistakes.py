@@ -34,7 +34,8 @@ from unit.core.definition.loading import SOUND, STEP, problems
         # kinds
         ('    python: {call: "tools.py:tell", args: {who: all}}', "    timeout: 1h", "23: steps.tell: needs exactly one of `dataflow`, `dataproc`, `workflow` and `python`"),
         ("    workflow:", f"    {STEP}\n    workflow:", "20: steps.publish: has `workflow` and `python`; keep exactly one"),
-        ('"tools.py:tell"', "tools.tell", "25: steps.tell.python.call: must be `file.py:function`, not `tools.tell`"),
+        ('"tools.py:tell"', "tools.tell", "25: steps.tell.python.call: must be `file.py:function`, the file directly in the pipeline's folder, not `tools.tell`"),
+        ('"tools.py:tell"', '"lib/tools.py:tell"', "25: steps.tell.python.call: must be `file.py:function`, the file directly in the pipeline's folder, not `lib/tools.py:tell`"),
         ('"tools.py:tell"', '"tool.py:tell"', "25: steps.tell.python.call: there is no file `tool.py` in the pipeline's folder; did you mean `tools.py`?"),
         ("source: publish.yaml", "source: ../publish.yaml", "22: steps.publish.workflow.source: there is no file `../publish.yaml` in the pipeline's folder; did you mean `publish.yaml`?"),
         ("pyspark: totals.py", "spark_sql: report.sql", "19: steps.totals.dataproc.args: only `pyspark` takes `args`; put it into the body"),
