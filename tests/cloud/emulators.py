@@ -87,7 +87,7 @@ def _start(emulator: Emulator, home: Path) -> int:
     alive.unlink(missing_ok=True)
     os.mkfifo(alive)
     keeper = subprocess.Popen(
-        ["/bin/sh", "-c", _KEEPER, "keeper", *_java(emulator), f"--host={host}", f"--port={port}"],
+        ["/bin/sh", "-c", _KEEPER, "keeper", *command(emulator), f"--host={host}", f"--port={port}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env={**os.environ, "ALIVE": str(alive)},
@@ -109,7 +109,8 @@ def _start(emulator: Emulator, home: Path) -> int:
     return held
 
 
-def _java(emulator: Emulator) -> list[str]:
+def command(emulator: Emulator) -> list[str]:
+    """What starts it, but for the address. Raises `Missing`."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         raise Missing(f"gcloud is not installed; `gcloud components install {emulator.component}` brings it")

@@ -45,7 +45,7 @@ class FirestoreStore:
     def _wire(self) -> Wire:
         from onward.stores.firestore_wire import Wire, connect
 
-        return Wire((self._connect or connect)(), self._project, self._database)
+        return Wire(self._connect or connect, self._project, self._database)
 
     def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
         """See `ports.Store`."""

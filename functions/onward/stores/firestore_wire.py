@@ -15,7 +15,7 @@ intent it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, assert_never
 
@@ -53,10 +53,11 @@ def connect() -> FirestoreClient:
 
 
 class Wire:
-    """One database, through one client. May be shared by threads."""
+    """One database, through one client. May be shared by threads. Every error is one of ours."""
 
-    def __init__(self, client: FirestoreClient, project: str, database: str) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], FirestoreClient], project: str, database: str) -> None:
+        with _our_errors("reached"):
+            self._client = connect()
         self._database = f"projects/{project}/databases/{database}"
         self._root = f"{self._database}/documents"
         # Sent by Google's own layer too: it routes the call to the database.
