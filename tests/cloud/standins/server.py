@@ -1,0 +1,108 @@
+"""A gRPC server with planned faults and a record of every call."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import grpc
+
+Method = tuple[Callable[[Any], Any], Any, Any]
+"""What it does, and the types of its request and response (proto-plus or plain)."""
+
+
+class Refusal(Exception):
+    """What the service answers instead of a response."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = grpc.StatusCode[code]
+        self.message = message
+
+
+class Fault(NamedTuple):
+    """Happens to one call; `after` its effect or before. Without a code the answer never comes."""
+
+    code: str | None
+    message: str
+    after: bool
+
+
+class StandIn:
+    """One service, or several that share their jobs. `name` of a method is the last part of its path."""
+
+    def __init__(self) -> None:
+        self.seconds: list[tuple[str, float]] = []
+        """Each call, and how long its client would wait."""
+        self._faults: dict[str, list[Fault]] = {}
+        self._lock = threading.Lock()
+        self._ticks = 0
+
+    def services(self) -> dict[str, dict[str, Method]]:
+        """The methods of each gRPC service."""
+        raise NotImplementedError
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How often each method was called."""
+        return Counter(name for name, _ in self.seconds)
+
+    def fault(self, method: str, code: str | None, message: str = "injected", *, after: bool = False) -> None:
+        """Plan a fault of the next call of a method."""
+        self._faults.setdefault(method, []).append(Fault(code, message, after))
+
+    def tick(self) -> int:
+        """A time later than every one before (seconds)."""
+        self._ticks += 1
+        return 1_700_000_000 + self._ticks
+
+    @contextmanager
+    def serving(self) -> Iterator[Callable[[type[Any], str], Any]]:
+        """Serve on a port of its own; yields how Google's clients are connected to it."""
+        server = grpc.server(ThreadPoolExecutor(4))
+        for service, methods in self.services().items():
+            handlers = {name: self._handler(name, *method) for name, method in methods.items()}
+            server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
+        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        channel = grpc.insecure_channel(address)
+        try:
+            yield lambda kind, _: kind(transport=kind.get_transport_class("grpc")(channel=channel))
+        finally:
+            channel.close()
+            server.stop(None).wait()
+
+    def _handler(self, name: str, do: Callable[[Any], Any], request: Any, response: Any) -> Any:
+        def handle(message: Any, context: grpc.ServicerContext) -> Any:
+            with self._lock:
+                self.seconds.append((name, context.time_remaining()))
+                planned = self._faults.get(name)
+                fault = planned.pop(0) if planned else None
+            if fault is not None and not fault.after:
+                _happen(fault, context)
+            try:
+                with self._lock:
+                    answer = do(message)
+            except Refusal as refusal:
+                context.abort(refusal.code, refusal.message)
+            if fault is not None:
+                _happen(fault, context)
+            return answer
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,
+            request_deserializer=getattr(request, "deserialize", None) or request.FromString,
+            response_serializer=getattr(response, "serialize", None) or response.SerializeToString,
+        )
+
+
+def _happen(fault: Fault, context: grpc.ServicerContext) -> None:
+    if fault.code is not None:
+        context.abort(grpc.StatusCode[fault.code], fault.message)
+    gone = threading.Event()
+    if context.add_callback(gone.set):
+        gone.wait()
