@@ -1,0 +1,1 @@
+"""Raw HTTP request → typed facts. Pure parsing: no network, and nothing here is believed but its form."""

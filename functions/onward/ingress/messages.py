@@ -1,0 +1,69 @@
+"""What people and programs publish: messages that start a run, and messages that command one.
+
+start      {"pipeline": ..., "params": {...}, "key": ...}, of which the same key is the same run;
+           or attributes `pipeline` and `key`, and the params as data
+command    {"command": "cancel" | "retry", "run": ..., "newest_plan": false}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from onward.core.errors import BadEvent
+from onward.core.problems import shown
+from onward.ingress.decoding import decode, run_id
+from onward.ingress.envelope import CloudEvent, Message, Request, opened
+from onward.ingress.facts import Command, Facts, Result, Start, parser
+
+_START = '{"pipeline": "weather", "params": {}}'
+_COMMAND = '{"command": "cancel", "run": "..."}'
+
+
+class _Named(msgspec.Struct, frozen=True):
+    command: str
+
+
+@parser
+def parse_start(request: Request) -> Result:
+    """`Start`; its key is the message's id if the publisher gave none."""
+    message = _message(request)
+    start = read_start(message.data, message.attributes, "the message")
+    return Facts((msgspec.structs.replace(start, key=start.key or message.id),))
+
+
+@parser
+def parse_command(request: Request) -> Result:
+    """`Command`."""
+    command = read_command(_message(request).data, "the message")
+    run_id(command.run)
+    return Facts((command,))
+
+
+def read_start(data: bytes, attributes: Mapping[str, str], place: str) -> Start:
+    """Raises `BadEvent`, which calls the message `place`."""
+    pipeline, key = attributes.get("pipeline"), attributes.get("key")
+    what = f"the data of {place}"
+    if pipeline is None:
+        start = decode(data, Start, what, _START)
+        return start if key is None else msgspec.structs.replace(start, key=key)
+    return Start(pipeline, decode(data or b"{}", dict[str, Any], what, "the parameters as an object"), key)
+
+
+def read_command(data: bytes, place: str) -> Command:
+    """Raises `BadEvent`, which calls the message `place`."""
+    what = f"the data of {place}"
+    named = decode(data, _Named, what, _COMMAND).command
+    if named not in ("cancel", "retry"):
+        raise BadEvent(f"there is no command {shown(named)}; there are `cancel` and `retry`")
+    return decode(data, Command, what, _COMMAND)
+
+
+def _message(request: Request) -> Message:
+    match opened(request):
+        case Message() as message:
+            return message
+        case CloudEvent(type=kind):
+            raise BadEvent(f"a Pub/Sub message was expected, not an event of type {shown(kind)}")

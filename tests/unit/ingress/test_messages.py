@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+from onward.ingress.facts import Command, Facts, Poison, Start
+from onward.ingress.messages import parse_command, parse_start
+from unit.ingress.envelopes import RUN, binary, payload, pushed, unwrapped
+
+
+@pytest.mark.parametrize("wrap", [pushed, unwrapped])
+def test_a_start_names_the_pipeline_in_its_data_or_in_its_attributes(wrap):
+    start = Facts((Start("weather", {"date": "2026-09-01"}, "k"),))
+    data = {"pipeline": "weather", "params": {"date": "2026-09-01"}}
+    assert parse_start(wrap(data, {"key": "k"})) == start
+    assert parse_start(wrap(data | {"key": "k"})) == start
+    assert parse_start(wrap(data["params"], {"pipeline": "weather", "key": "k"})) == start
+
+
+def test_a_start_may_consist_of_attributes_alone():
+    assert parse_start(pushed(b"", {"pipeline": "weather"})) == Facts((Start("weather", {}, "77"),))
+
+
+def test_without_a_key_each_message_is_a_run_of_its_own_and_a_redelivery_the_same():
+    (start,) = parse_start(pushed({"pipeline": "weather"})).facts
+    assert start.key == "77"
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "the data of the message must be JSON such as"),
+        ({"pipeline": 3}, "Expected `str`, got `int`"),
+        ({"pipeline": "weather", "parms": {}}, "unknown field `parms`"),
+        ({"pipeline": "weather", "params": []}, "Expected `object`, got `array`"),
+    ],
+)
+def test_a_start_that_can_not_be_read_is_poison(data, problem):
+    found = parse_start(pushed(data))
+    assert isinstance(found, Poison)
+    assert problem in found.reason
+
+
+def test_a_command_cancels_or_retries_a_run():
+    assert parse_command(pushed({"command": "cancel", "run": RUN})) == Facts((Command("cancel", RUN),))
+    retry = {"command": "retry", "run": f"{RUN}~2", "newest_plan": True}
+    assert parse_command(pushed(retry)) == Facts((Command("retry", f"{RUN}~2", True),))
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"command": "pause", "run": RUN}, "there is no command `pause`; there are `cancel` and `retry`"),
+        ({"command": "cancel"}, "missing required field `run`"),
+        ({"command": "cancel", "run": "../runs/x"}, "`../runs/x` is not the id of a run"),
+        ({"command": "cancel", "run": f"{RUN}~0"}, "is not the id of a run"),
+        ({"command": "cancel", "run": RUN, "force": True}, "unknown field `force`"),
+        ({}, "missing required field `command`"),
+    ],
+)
+def test_a_command_that_can_not_be_carried_out_is_poison(data, problem):
+    found = parse_command(pushed(data))
+    assert isinstance(found, Poison)
+    assert problem in found.reason
+
+
+@pytest.mark.parametrize("parse", [parse_start, parse_command])
+def test_an_event_that_is_no_message_is_poison(parse):
+    found = parse(binary(payload("gcs_object_finalized")))
+    assert isinstance(found, Poison)
+    assert found.reason.startswith("a Pub/Sub message was expected")

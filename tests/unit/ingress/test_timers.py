@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from onward.core.commands import SetTimer
+from onward.core.errors import Unavailable
+from onward.core.events import (
+    Arrive,
+    Bell,
+    CancelNode,
+    CancelRun,
+    Event,
+    Found,
+    JobState,
+    OutputsChecked,
+    StartRun,
+    SubmitDelayed,
+    SubmitRefused,
+    Submitted,
+    Sweep,
+    Verdict,
+    Wake,
+)
+from onward.ingress.facts import Facts, Poison, Rang, Result, Told
+from onward.ingress.timers import parse_timer, parse_wake
+from unit.ingress.envelopes import RUN, binary, payload, pushed, request
+
+TOLD: list[Event] = [
+    StartRun(RUN, "weather", "p" * 32, {"date": "2026-09-01"}, {"on": "hand"}),
+    CancelRun(RUN),
+    Sweep(RUN, "watch", 3),
+    Wake(RUN, "clean", echo=True),
+    Arrive(RUN, "~gather1", "clean"),
+    CancelNode(RUN, "clean"),
+    Bell(RUN, "clean", 2),
+]
+KEPT: list[Event] = [
+    Found(RUN, "watch", 1, ("clean",)),
+    Submitted(RUN, "clean", 1, "job"),
+    SubmitRefused(RUN, "clean", 1, "token", "no"),
+    SubmitDelayed(RUN, "clean", 1, "token", "no", 5),
+    OutputsChecked(RUN, "clean", present=True),
+    Verdict(RUN, "clean", 1, JobState.SUCCEEDED),
+]
+
+
+def wake(event: object) -> Result:
+    return parse_wake(pushed(msgspec.json.encode(event)))
+
+
+def timer(body: object) -> Result:
+    return parse_timer(request(msgspec.json.encode(body)))
+
+
+@pytest.mark.parametrize("event", TOLD)
+def test_what_was_told_comes_back_as_it_was(event: Event):
+    assert wake(event) == Facts((Told(event),))
+    set_timer = SetTimer("0" * 32, 5, event)
+    assert timer(set_timer) == Facts((Rang(set_timer),))
+
+
+@pytest.mark.parametrize("event", KEPT)
+def test_what_an_invocation_says_only_to_itself_is_not_taken_from_outside(event: Event):
+    assert isinstance(wake(event), Poison)
+    assert isinstance(timer(SetTimer("0" * 32, 5, event)), Poison)
+
+
+def test_every_event_is_one_or_the_other():
+    tags = {type(event) for event in TOLD} | {type(event) for event in KEPT}
+    assert tags == set(Event.__args__)
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        {"event": "wake", "run": RUN, "node": "clean", "priority": 3},
+        {"event": "pause", "run": RUN},
+    ],
+)
+def test_what_a_newer_version_wrote_is_kept_until_that_version_runs(newer: dict[str, Any]):
+    with pytest.raises(Unavailable, match="newer version"):
+        wake(newer)
+    with pytest.raises(Unavailable, match="newer version"):
+        timer({"name": "n", "at": 1, "event": newer})
+
+
+def test_a_timer_of_a_newer_version_is_kept():
+    with pytest.raises(Unavailable, match="`zone` is of a newer version"):
+        timer({"name": "n", "at": 1, "event": {}, "zone": "UTC"})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"event": 3},
+        {"event": "wake", "run": RUN},
+        {"event": "wake", "run": RUN, "node": 7},
+        {"event": "wake", "run": "a/b", "node": "clean"},
+        {"event": "bell", "run": RUN, "node": "clean", "attempt": "2"},
+    ],
+)
+def test_what_is_malformed_is_poison(broken: dict[str, Any]):
+    assert isinstance(wake(broken), Poison)
+    assert isinstance(timer({"name": "n", "at": 1, "event": broken}), Poison)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"x", b"[]", b"\xff", b" " * 15_000_001, b'{"name": "n", "at": "soon"}']
+)
+def test_a_body_that_is_no_timer_is_poison(body: bytes):
+    assert isinstance(parse_timer(request(body)), Poison)
+
+
+def test_an_event_of_eventarcs_is_no_wake():
+    assert isinstance(parse_wake(binary(payload("gcs_object_finalized"))), Poison)
