@@ -72,7 +72,8 @@ class CloudWorld:
 
     @property
     def longest_wait(self) -> float:
-        return max(seconds for name, seconds in self.standin.seconds if name == self.create)
+        waits = [seconds for name, seconds in self.standin.seconds if name == self.create]
+        return max(waits, default=0.0)
 
     def connect(self, clients: Clients) -> Service:
         raise NotImplementedError
@@ -189,10 +190,10 @@ class ClassicWorld(FlexWorld):
 class ExecutionWorld(CloudWorld):
     create, read = "CreateExecution", "GetExecution"
     does = Workflow("publish.yaml", {"date": "2026-11-22", "rows": [1, 2]})
-    output: Any = {"report": "gs://reports/a.md", "rows": 3}
     unique = False
 
     def __init__(self) -> None:
+        self.output = {"report": "gs://reports/a.md", "rows": 3}
         self.standin = self.workflows = wf_standin.WorkflowsStandIn(f"{WORKFLOWS}/publish-1")
 
     def connect(self, clients: Clients) -> Service:

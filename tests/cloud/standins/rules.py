@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cloud.standins.server import Refusal
 
 _RFC_1035 = re.compile("[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-_LABEL = re.compile(r"[^\W A-Z]{0,63}|[a-z0-9_-]{0,63}")
+_LABEL = re.compile("[a-z0-9_-]{0,63}")
 
 
 def check(pattern: str, text: str, what: str) -> None:
