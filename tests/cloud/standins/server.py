@@ -15,6 +15,10 @@ Method = tuple[Callable[[Any], Any], Any, Any]
 """What it does, and the types of its request and response (proto-plus or plain)."""
 
 
+PATIENCE = 5.0
+"""Seconds after which a client that still waits for an answer gets an error, so that its test ends."""
+
+
 class Refusal(Exception):
     """What the service answers instead of a response."""
 
@@ -104,5 +108,5 @@ def _happen(fault: Fault, context: grpc.ServicerContext) -> None:
     if fault.code is not None:
         context.abort(grpc.StatusCode[fault.code], fault.message)
     gone = threading.Event()
-    if context.add_callback(gone.set):
-        gone.wait()
+    if context.add_callback(gone.set) and not gone.wait(PATIENCE):
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "the client would have waited too long")
