@@ -8,15 +8,17 @@ from typing import Any
 import msgspec
 
 from onward.core.errors import NotFound
-from onward.core.naming import next_try, try_number
+from onward.core.naming import job_name, next_try, parse_job_name, try_number
 from onward.core.plan import Plan, StepNode
 from onward.core.state import (
     Backoff,
+    Cancelling,
     Failed,
     Node,
     NodeKey,
     Run,
     RunKey,
+    Running,
     Succeeded,
     UpstreamFailed,
 )
@@ -52,7 +54,10 @@ class Views:
             "params": doc.params,
             "started": rfc3339(doc.started),
             "ended": rfc3339(doc.ended),
-            "steps": [self._step(name, nodes[name]) for name, _ in plan.step_nodes()],
+            "steps": [
+                self._step(name, nodes[name], job_of(run, name, planned.number, nodes[name]))
+                for name, planned in plan.step_nodes()
+            ],
         }
 
     def details(self, run: str) -> dict[str, Any]:
@@ -106,14 +111,14 @@ class Views:
             for name, key in keys.items()
         }
 
-    def _step(self, name: str, node: Node) -> dict[str, Any]:
+    def _step(self, name: str, node: Node, job: str | None) -> dict[str, Any]:
         return {
             "name": name,
             "state": str(node.phase.__struct_config__.tag),
             "attempts": node.attempt,
             "started": rfc3339(node.started),
             "ended": rfc3339(node.ended),
-            "job": node.job,
+            "job": job,
             "error": error_of(node),
             "output": self._output(node),
         }
@@ -124,6 +129,22 @@ class Views:
         if node.phase.output_uri is not None:
             return msgspec.json.decode(self._objects.get(node.phase.output_uri))
         return node.phase.output
+
+
+def job_of(run: str, step: str, number: int, node: Node) -> str | None:
+    """The job of the attempt made last, by the service's id or else by its name; None before the first.
+
+    A job that ended at once was never recorded: then the node still has the one before it, or none.
+    """
+    match node.phase:
+        case Running(job=job) | Cancelling(job=str(job)):
+            return job
+    if not node.attempt:
+        return None
+    name = parse_job_name(node.job or "")
+    if node.job and (name is None or name.attempt == node.attempt):
+        return node.job
+    return job_name(step, run, number, node.attempt)
 
 
 def error_of(node: Node) -> str | None:

@@ -47,7 +47,26 @@ def test_a_workflows_definition_is_validated_too(project: Project) -> None:
     assert "sys.nothing" in done.stdout
 
 
+def test_a_folder_that_is_missing_is_named(project: Project) -> None:
+    done = project.command("validate", "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nowhere is not there" in done.stderr
+
+
+def test_a_graph_in_a_format_that_is_not_known_is_refused(project: Project) -> None:
+    done = project.command("graph", "double", "-o", "double.png")
+    assert done.returncode == 2
+    assert ".png is no format of graphs; take .svg, .mmd, .mermaid, .md, .txt" in done.stderr
+    assert not (project.folder / "double.png").exists()
+
+
+def test_a_graph_in_markdown_is_a_diagram_there(project: Project) -> None:
+    project.command("graph", "double", "-o", "double.md")
+    assert (project.folder / "double.md").read_text().startswith("```mermaid\nflowchart LR\n")
+
+
 def test_a_folder_without_pipelines_is_a_problem(project: Project) -> None:
+    (project.folder / "elsewhere").mkdir()
     done = project.command("validate", "elsewhere")
     assert done.returncode == 2
     assert "elsewhere" in done.stdout

@@ -14,6 +14,7 @@ def test_runs_are_listed_the_newest_first(project: Project) -> None:
     assert [run["run"] for run in project.json("runs", "--pipeline", "double")] == runs[:1]
     assert [run["run"] for run in project.json("runs", "--limit", "1")] == runs[1:]
     lines = project.command("runs").stdout.splitlines()
+    assert lines == [line.rstrip() for line in lines]
     assert re.match(rf"✘ {runs[1]} +broken +failed +\d{{4}}-", lines[1])
     assert re.match(rf"✔ {runs[0]} +double +succeeded .*day=2026-11-22 n=3", lines[2])
 
@@ -100,6 +101,38 @@ def test_logs_can_be_followed_to_the_end_of_the_run(project: Project) -> None:
     gate.write_text("open")
     assert following.end() == 0
     assert running.end() == 0
+
+
+def test_following_ends_with_the_run_that_up_carries(project: Project) -> None:
+    gate = project.gate()
+    up = project.start("up")
+    up.until("answers at")
+    running = project.start("run", "gated", "-p", f"gate={gate}")
+    run = running.until("started").split()[2]
+    running.until("wait running")
+    following = [project.start("logs", run, *step, "--follow") for step in ([], ["wait"])]
+    for one in following:
+        one.until("at the gate")
+    gate.write_text("open")
+    assert [one.end() for one in following] == [0, 0]
+    assert running.end() == 0
+
+
+def test_a_step_that_printed_nothing_is_said_to_have(project: Project) -> None:
+    run = project.json("run", "double")["run"]
+    for args in ((run, "tell"), (run, "tell", "--follow")):
+        done = project.command("logs", *args)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == f"onward: step tell has printed nothing (run {run})\n"
+
+
+def test_the_job_of_a_step_is_that_of_its_last_attempt(project: Project) -> None:
+    run = project.json("run", "broken", code=1)
+    assert [step["job"] for step in run["steps"]] == [
+        f"fine-{run['run']}-1-0-1",
+        f"bad-{run['run']}-1-1-1",
+        None,
+    ]
 
 
 def test_following_can_be_interrupted(project: Project) -> None:

@@ -95,7 +95,7 @@ def test_an_invalid_pipeline_is_refused_with_all_its_problems(project: Project) 
     file.write_text(text)
     done = project.command("run", "double")
     assert done.returncode == 2
-    assert "did you mean `twice`?" in done.stderr
+    assert done.stderr.count("did you mean `twice`?") == 1
     assert "did you mean `int`?" in done.stderr
 
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from e2e.cli_harness import Project
+from e2e.cli_harness import Project, let_go
 
 
 def test_a_retry_keeps_what_succeeded_and_shows_the_new_try_to_its_end(project: Project) -> None:
@@ -48,7 +48,16 @@ def test_a_run_that_is_carried_elsewhere_can_be_cancelled(project: Project) -> N
 
 def test_a_cancel_that_comes_too_late_says_so_by_its_exit_code(project: Project) -> None:
     run = project.json("run", "double")["run"]
-    assert project.command("cancel", run).returncode == 1
+    done = project.command("cancel", run)
+    assert (done.returncode, done.stdout) == (1, f"run {run} had ended before: succeeded\n")
+    assert project.json("cancel", run, code=1)["state"] == "succeeded"
+
+
+def test_a_step_that_a_retry_takes_over_says_so(project: Project) -> None:
+    run = project.json("run", "broken", code=1)["run"]
+    shown = project.command("retry", run).stdout
+    assert "fine succeeded: adopted from the try before\n" in shown
+    assert "never upstream_failed: step bad did not succeed\n" in shown
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -77,7 +86,7 @@ def test_looking_on_can_end_without_the_run(project: Project) -> None:
     running.signal(signal.SIGINT)
     assert running.end() == 130
     assert f"Left run {run} to the runtime that carries it." in running.seen
-    gate.write_text("")
+    let_go(gate)
     up.until(f"run {run} of gated succeeded")
 
 
@@ -87,7 +96,7 @@ def test_many_runs_at_once_share_one_runtime_and_none_loses_anything(project: Pr
     for one in running:
         one.until("wait running")
     for gate, one in zip(gates, running, strict=True):
-        gate.write_text("")
+        let_go(gate)
         one.until("gated  ")
     assert [one.end() for one in running] == [0, 0, 0, 0]
     assert [run["state"] for run in project.json("runs")] == ["succeeded"] * 4
@@ -102,7 +111,7 @@ def test_a_run_goes_on_here_when_the_runtime_that_carried_it_ends(project: Proje
     running.until("wait running")
     up.signal(signal.SIGKILL)
     up.end()
-    gate.write_text("")
+    let_go(gate)
     assert running.end() == 0
 
 
@@ -115,7 +124,7 @@ def test_publish_returns_at_once_where_a_runtime_is_at_work(project: Project) ->
     assert done.returncode == 0
     found = re.fullmatch(r"message \d+: run ([0-9a-z]{20})\n", done.stdout)
     assert found
-    gate.write_text("")
+    let_go(gate)
     up.until(f"run {found[1]} of gated succeeded")
     up.signal(signal.SIGTERM)
     assert up.end() == 0

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from e2e.cli_harness import Project
+from e2e.cli_harness import Project, let_go
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -25,6 +25,29 @@ def test_a_file_that_arrives_starts_a_run_and_a_signal_stops_it_cleanly(
     assert not (project.state / "endpoint").exists()
     [run] = project.json("runs")
     assert run["params"] == {"day": "2026-01-02", "n": 3}
+
+
+def test_a_file_that_is_there_at_the_start_starts_a_run(project: Project) -> None:
+    project.drop("2026-01-02/x.csv")
+    up = project.start("up")
+    assert "started by gs://landing/2026-01-02/x.csv" in up.until("started by")
+    up.until("of double succeeded")
+
+
+def test_a_pipeline_without_a_trigger_is_suggested_with_what_it_needs(project: Project) -> None:
+    up = project.start("up")
+    up.until("`onward run gated -p gate=STRING` starts gated")
+
+
+def test_a_signal_stops_it_without_a_word_of_staying(project: Project) -> None:
+    up = project.start("up")
+    up.until("answers at")
+    running = project.start("run", "gated", "-p", f"gate={project.gate()}")
+    running.until("wait running")
+    up.signal(signal.SIGTERM)
+    assert up.end() == 0
+    assert "staying" not in up.seen
+    assert "stopped with 1 open run" in up.seen
 
 
 def test_what_matches_nothing_and_what_does_not_parse_is_reported(project: Project) -> None:
@@ -53,7 +76,7 @@ def test_it_says_what_it_leaves_open_and_takes_it_up_again(project: Project) -> 
     assert "stopped with 1 open run" in up.seen
     again = project.start("up")
     again.until(f"run {run} goes on")
-    gate.write_text("")
+    let_go(gate)
     again.until(f"run {run} of gated succeeded")
 
 

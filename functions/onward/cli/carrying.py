@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Any
 
 from onward.cli.client import Gone
-from onward.cli.doors import door
+from onward.cli.doors import Door, door
 from onward.cli.interruption import Interrupted, Left
 from onward.cli.places import Places
+from onward.core.errors import OnwardError
 from onward.local.topics import Message, Published
 
 
@@ -23,7 +24,8 @@ class Carrier:
 
     def __init__(self, places: Places, say: Callable[[str], None]) -> None:
         self._places = places
-        self._say = say
+        self._print = say
+        self._held: list[str] = []
         self._way = ExitStack()
         self.published: Published | None = None
         """Known with the first change."""
@@ -37,23 +39,45 @@ class Carrier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._way.__exit__(kind, error, trace)
+        if isinstance(error, Interrupted):
+            raise Left(self._farewell(), error) from None
 
     def carry(self, topic: str, message: Message) -> Iterator[dict[str, Any]]:
-        """The run after each change, to its end. Raises Left on SIGINT and SIGTERM."""
+        """The run after each change, to its end.
+
+        A signal may come here or where a change is shown: the end of the `with` block makes it a Left.
+        """
+        while True:
+            self._way.close()
+            way = self._way.enter_context(door(self._places, self._say))
+            self.here = way.here
+            try:
+                if self.published is None:
+                    self.published = self._publish(way, topic, message)
+                yield from way.follow(self.published.run)
+                return
+            except Gone:
+                pass
+
+    def _say(self, sentence: str) -> None:
+        """Hold back what a runtime says at its start: the answer to the message may say the same."""
+        if self.published is None:
+            self._held.append(sentence)
+        else:
+            self._print(sentence)
+
+    def _publish(self, way: Door, topic: str, message: Message) -> Published:
+        told: list[str] = []
         try:
-            while True:
-                self._way.close()
-                way = self._way.enter_context(door(self._places, self._say))
-                self.here = way.here
-                try:
-                    if self.published is None:
-                        self.published = way.publish(topic, message)
-                    yield from way.follow(self.published.run)
-                    return
-                except Gone:
-                    pass
-        except Interrupted as interrupted:
-            raise Left(self._farewell(), interrupted) from None
+            return way.publish(topic, message)
+        except OnwardError as error:
+            told = str(error).split("\n")
+            raise
+        finally:
+            for sentence in self._held:
+                if sentence not in told:
+                    self._print(sentence)
+            self._held.clear()
 
     def _farewell(self) -> str:
         if self.published is None:

@@ -57,7 +57,7 @@ class Embedded:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if error is None:
+            if error is None and not self._signal:
                 self._stay_for_others()
         finally:
             self._close()

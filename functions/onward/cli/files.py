@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from onward.core.problems import Problem
 
 SOUND, WRONG = 0, 2
+_FORMATS = {
+    ".svg": "svg",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".md": "mermaid",
+    ".txt": "text",
+    "": "text",
+}
 
 
 @click.command()
@@ -31,7 +39,10 @@ def validate(places: Places, path: Path | None, as_json: bool) -> int:
     """
     from onward.cli.text import safe
 
-    catalog, problems = _checked(path or places.workflows)
+    path = path or places.workflows
+    if not path.exists():
+        raise click.UsageError(f"{path} is not there; PATH is a folder of pipelines, or a pipeline's")
+    catalog, problems = _checked(path)
     if as_json:
         report = {
             "pipelines": sorted(catalog.pipelines),
@@ -81,9 +92,10 @@ def graph(places: Places, name: str, kind: str | None, output: Path | None) -> N
     from onward import graph_svg, graphs
 
     draw = {"text": graphs.text, "mermaid": graphs.mermaid, "svg": graph_svg.svg}
-    by_name = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid"}
-    kind = kind or (by_name.get(output.suffix) if output else None) or "text"
+    kind = kind or (_format(output) if output else "text")
     drawn = draw[kind](pipeline(places, name))
+    if output is not None and (kind, output.suffix) == ("mermaid", ".md"):
+        drawn = f"```mermaid\n{drawn}```\n"
     if output is None:
         click.echo(drawn, nl=False)
         return
@@ -91,6 +103,14 @@ def graph(places: Places, name: str, kind: str | None, output: Path | None) -> N
         output.write_text(drawn, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"{output} can't be written: {error.strerror}") from None
+
+
+def _format(output: Path) -> str:
+    """By the file's name."""
+    if output.suffix not in _FORMATS:
+        known = ", ".join(suffix for suffix in _FORMATS if suffix)
+        raise click.UsageError(f"{output}: {output.suffix} is no format of graphs; take {known}, or --format")
+    return _FORMATS[output.suffix]
 
 
 def pipeline(places: Places, name: str) -> Pipeline:

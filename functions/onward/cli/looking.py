@@ -29,9 +29,10 @@ def runs(places: Places, pipeline: str | None, limit: int, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps(found))
     elif found:
-        from onward.cli.render import console, runs_table
+        from onward.cli.render import runs_table
+        from onward.cli.render import show as show_it
 
-        console().print(runs_table(found))
+        show_it(runs_table(found))
     else:
         of = f" of {pipeline}" if pipeline else ""
         click.echo(f"no runs{of} in {places.state}")
@@ -50,9 +51,10 @@ def show(places: Places, run_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(details))
         return
-    from onward.cli.render import console, whole
+    from onward.cli.render import show as show_it
+    from onward.cli.render import whole
 
-    console().print(whole(details, places))
+    show_it(whole(details, places))
 
 
 @click.command()

@@ -77,7 +77,7 @@ class Reading:
             run = node.phase.adopted
             node = self._node(run, step)
         attempt = attempt or node.attempt
-        if not attempt:
+        if not 1 <= attempt <= node.attempt:
             return None
         planned = plan.step_node(step)
         name = job_name(step, run, planned.number, attempt)

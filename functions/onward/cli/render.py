@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import click
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -36,6 +37,17 @@ def console(*, stderr: bool = False) -> Console:
     """Plain text where it does not end in a terminal, and then as wide as it needs to be."""
     plain = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=1_000)
+
+
+def show(what: RenderableType) -> None:
+    """Print it to stdout; without blanks at the ends of lines where that is no terminal."""
+    out = console()
+    if out.is_terminal:
+        out.print(what)
+        return
+    with out.capture() as captured:
+        out.print(what)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def state(name: str, symbol: str = "") -> Text:
@@ -122,7 +134,8 @@ def _aftermath(run: dict[str, Any], places: Places) -> Iterator[RenderableType]:
         yield Text(f"\n{step['name']} failed in attempt {step['attempts']}:", "red")
         yield error(step)
     if len(failed) > _ERRORS:
-        yield Text(f"\nand {len(failed) - _ERRORS:,} more steps failed")
+        more = len(failed) - _ERRORS
+        yield Text(f"\nand {more:,} more step{'s' if more > 1 else ''} failed")
     hints = [(places.command("retry", run["run"]), "try again; what succeeded is kept")]
     if failed:
         hints.insert(0, (places.command("logs", run["run"], failed[0]["name"]), "all that the step printed"))

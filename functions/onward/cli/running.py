@@ -69,7 +69,15 @@ def cancel(places: Places, run_id: str, as_json: bool) -> int:
 
     The exit code is 0 when it ended cancelled, 1 when it had ended otherwise before that.
     """
-    ended = _command(places, run_id, as_json=as_json, command="cancel")
+    from onward.cli.reading import reading
+
+    with reading(places) as state:
+        before = state.views.details(state.find(run_id))
+        if before["ended"] and as_json:
+            click.echo(json.dumps(state.views.run(before["run"])))
+    if before["ended"] and not as_json:
+        click.echo(f"run {before['run']} had ended before: {before['state']}")
+    ended = before if before["ended"] else _command(places, run_id, as_json=as_json, command="cancel")
     return SUCCEEDED if ended["state"] == "cancelled" else FAILED
 
 
@@ -128,9 +136,9 @@ def _show(places: Places, topic: str, message: Message, *, as_json: bool) -> dic
             with reading(places) as state:
                 click.echo(json.dumps(state.views.run(details["run"])))
         else:
-            from onward.cli.render import console, ending
+            from onward.cli.render import ending, show
 
-            console().print(ending(details, places))
+            show(ending(details, places))
     return details
 
 

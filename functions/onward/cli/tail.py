@@ -1,4 +1,4 @@
-"""Logs of steps, as they are and as they grow: inotify tells of growth, and of every commit."""
+"""Logs of steps, as they are and as they grow: inotify tells of growth, the runtime at work of commits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import os
 import re
 import select
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
+from onward.cli.client import Client, Gone, find
+from onward.cli.progress import say
 from onward.cli.reading import Log, Reading
-from onward.core.errors import NotFound
+from onward.core.errors import NotFound, OnwardError
 from onward.core.state import Run, RunKey
-from onward.local.inotify import IN_CREATE, Inotify
+from onward.local.folder import StateFolder
+from onward.local.inotify import IN_CREATE, IN_MOVED_TO, Inotify
 
 IN_MODIFY = 0x2
 _PIECE = 64 * 1024
@@ -32,16 +37,16 @@ class Tail:
         self._is_terminal = sys.stdout.isatty()
 
     def print(self) -> None:
-        """What there is. Raises NotFound when there is no log."""
+        """What there is. Raises NotFound when no attempt was made that could have printed anything."""
         for log in self._logs():
             self._print_new(log)
-        if not self._printed:
-            raise NotFound(self._nothing())
+        self._conclude()
 
     def follow(self) -> None:
         """What there is and what comes, until the step or the run has ended."""
-        changes = _Changes(self._state.folder.root)
+        changes = _Changes(self._state.folder, self._run)
         while True:
+            changes.attend()
             is_over = self._is_over()  # asked first: what was printed until then is there to be read
             for log in self._logs():
                 changes.watch(log.path.parent)
@@ -49,8 +54,19 @@ class Tail:
             if is_over:
                 break
             changes.wait()
-        if not self._printed:
-            raise NotFound(self._nothing())
+        self._conclude()
+
+    def _conclude(self) -> None:
+        if any(self._printed.values()):
+            return
+        logs = self._logs()
+        what = f"step {self._step}" if self._step else "any step"
+        if not logs:
+            of = f" in attempt {self._attempt}" if self._attempt else ""
+            raise NotFound(f"there is no log of {what} of run {self._run}{of}: nothing was started")
+        so_far = "" if all(log.ended for log in logs) else " so far"
+        who = f"step {self._step} has printed nothing" if self._step else "no step has printed anything"
+        say(f"{who}{so_far} (run {self._run})")
 
     def _logs(self) -> list[Log]:
         return self._state.logs(self._run, self._step, self._attempt)
@@ -82,21 +98,26 @@ class Tail:
         out.write(_harmless(piece) if self._is_terminal else piece)
         out.flush()
 
-    def _nothing(self) -> str:
-        what = f"step {self._step}" if self._step else "any step"
-        of = f" in attempt {self._attempt}" if self._attempt else ""
-        return (
-            f"there is no log of {what} of run {self._run}{of}: nothing was started, or nothing was printed"
-        )
-
 
 class _Changes:
-    """Commits to the state, and what is written in the folders of logs."""
+    """Commits to a run, and what is written in the folders of logs.
 
-    def __init__(self, root: Path) -> None:
+    A commit is heard of from the runtime that made it: the file of the store changes before readers see it.
+    """
+
+    def __init__(self, folder: StateFolder, run: str) -> None:
+        self._folder = folder
+        self._run = run
         self._inotify = Inotify()
+        self._inotify.add(os.fsencode(folder.root), IN_MOVED_TO)  # a runtime says where it is
         self._watched: set[Path] = set()
-        self.watch(root)
+        self._commits: int | None = None
+
+    def attend(self) -> None:
+        """Hear of the commits of the runtime at work, where there is one. The first word comes at once."""
+        if self._commits is None and (client := find(self._folder)) is not None:
+            self._commits, told = os.pipe()
+            threading.Thread(target=_forward, args=(client, self._run, told), daemon=True).start()
 
     def watch(self, folder: Path) -> None:
         """From now on; a folder that is not there yet, at another time."""
@@ -106,9 +127,23 @@ class _Changes:
 
     def wait(self) -> None:
         """Until something has changed since the last time."""
-        select.select([self._inotify.fileno()], [], [])
-        for _ in self._inotify.read():
+        sources = [self._inotify.fileno(), *([] if self._commits is None else [self._commits])]
+        ready, _, _ = select.select(sources, [], [])
+        for _event in self._inotify.read():
             pass
+        if self._commits in ready and not os.read(self._commits, _PIECE):
+            os.close(self._commits)
+            self._commits = None
+
+
+def _forward(client: Client, run: str, told: int) -> None:
+    """Writes to `told` after each commit to the run; closes it once the run, or the runtime, has ended."""
+    try:
+        with suppress(Gone, OnwardError):
+            for _ in client.follow(run):
+                os.write(told, b".")
+    finally:
+        os.close(told)
 
 
 def _harmless(piece: bytes) -> bytes:

@@ -32,49 +32,50 @@ def up(places: Places, port: int) -> int:
     from onward.cli.embedded import Embedded
     from onward.cli.interruption import Interrupted
 
-    with Embedded(places, _say, watch=True, port=port) as here:
+    embedded = Embedded(places, _say, watch=True, port=port)
+    teller = _Teller(embedded.runtime)  # before it starts: what it finds in the buckets then is news
+    with embedded as here:
         click.echo(f"onward {onward.__version__} is at work in {places.state}; Ctrl-C stops it")
         for line in _triggers(places, here.runtime):
             click.echo(f"  {line}")
         click.echo(f"  answers at {here.endpoint.address}")
         try:
-            here.wait(_tell(here.runtime))
+            here.wait(teller.tell_all())
         except Interrupted:
             still_open = len(here.runtime.store.runs(open_only=True, limit=_COUNTED))
     click.echo(_farewell(places, still_open))
     return 0
 
 
-async def _tell(runtime: Runtime) -> None:
-    """Print a line when a run starts and one when it ends, for ever."""
-    import asyncio
-
-    teller = _Teller(runtime)
-    changed: set[str] = set()
-    waiting = asyncio.Event()
-
-    def told(runs: frozenset[str]) -> None:
-        changed.update(runs)
-        waiting.set()
-
-    runtime.subscribe(told)
-    while True:
-        await waiting.wait()
-        waiting.clear()
-        runs, changed = changed, set()
-        for run in runs:
-            teller.tell(run)
-
-
 class _Teller:
+    """Prints a line when a run starts and one when it ends."""
+
     def __init__(self, runtime: Runtime) -> None:
+        import asyncio
+
         self._runtime = runtime
+        self._changed: dict[str, None] = {}
+        self._waiting = asyncio.Event()
         self._open = {run for run, _ in runtime.store.runs(open_only=True, limit=_REMEMBERED)}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        runtime.subscribe(self._told)
+
+    def _told(self, runs: frozenset[str]) -> None:
+        self._changed.update(dict.fromkeys(runs))
+        self._waiting.set()
+
+    async def tell_all(self) -> None:
+        """For ever; first of the runs that were open when it was made."""
         for run in sorted(self._open):
             _print(f"run {run} goes on")
+        while True:
+            await self._waiting.wait()
+            self._waiting.clear()
+            runs, self._changed = self._changed, {}
+            for run in runs:
+                self._tell(run)
 
-    def tell(self, run: str) -> None:
+    def _tell(self, run: str) -> None:
         from onward.cli.render import by
         from onward.cli.text import as_json, duration
         from onward.core.state import Run, RunKey
@@ -108,7 +109,9 @@ def _triggers(places: Places, runtime: Runtime) -> Iterator[str]:
             for pattern in trigger.match:
                 yield f"{folder}/{pattern} starts {name}"
         else:
-            yield f"`{places.command('run', name)}` starts {name}"
+            needed = [param for param in entry.pipeline.params if param.required]
+            given = [word for param in needed for word in ("-p", f"{param.name}={param.type.upper()}")]
+            yield f"`{places.command('run', name, *given)}` starts {name}"
 
 
 def _farewell(places: Places, still_open: int) -> str:
