@@ -29,10 +29,12 @@ from onward.local.clock import LoopTimers, SystemClock
 from onward.local.commands import Commands
 from onward.local.deployed import Deployed
 from onward.local.folder import StateFolder
+from onward.local.jobs.processes import kill_marked
 from onward.local.ledger import Ledger
 from onward.local.loop import EventLoop
 from onward.local.objects import LocalObjects
 from onward.local.pool.pool import Pool
+from onward.local.pool.process import MARK
 from onward.local.services import ProcessService, PythonService
 from onward.local.watcher import Arrival, Watcher
 from onward.ports import JobRef, Service, Status, Write
@@ -49,6 +51,8 @@ class Runtime:
     ) -> None:
         self.folder = StateFolder(state)
         self.folder.acquire()
+        # What calls had started when an earlier runtime was killed would run beside their repeats.
+        kill_marked(MARK, str(self.folder.files))
         self._loop = loop
         self._say = say
         self.buckets = Buckets(self.folder.buckets)

@@ -21,6 +21,10 @@ AHEAD_MICROSECONDS = 5_000
 """Work, as foreseen, that a process has been sent at most; a single call may be longer."""
 
 
+MARK = "ONWARD_CALLS"
+"""Names, in the environment of a worker and of all it starts, the folder that its pipeline's folder is in."""
+
+
 class Process:
     """A process that makes calls for one folder, in the order in which they are sent.
 
@@ -200,6 +204,7 @@ def _spawn(folder: str, inbox: int, answers: int, printed: int, output: int) -> 
     arguments = [folder, *map(str, (os.getpid(), inbox, answers, printed))]
     return subprocess.Popen(
         [sys.executable, "-P", "-X", "faulthandler", worker.__file__, *arguments],
+        env={**os.environ, MARK: os.path.dirname(folder)},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
