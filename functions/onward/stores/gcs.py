@@ -1,0 +1,103 @@
+"""Objects in Cloud Storage: Onward's own in the work bucket, the pipelines' wherever they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from onward.core.errors import NotFound, Unavailable, UserError
+from onward.core.problems import shown
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client  # type: ignore[import-untyped]
+
+SECONDS = 20.0
+"""How long a call may take."""
+OWN = "onward/"
+"""What the names of Onward's own objects in the work bucket begin with."""
+_URI = re.compile(r"gs://(?P<bucket>[^/]+)/(?P<name>.+)", re.DOTALL)
+_MAGIC = re.compile(r"[*?\[]")
+
+
+class GcsObjects:
+    """See `ports.Objects`. `connect` builds the client, for others than Google's default."""
+
+    def __init__(self, bucket: str, connect: Callable[[], Client] | None = None) -> None:
+        self._bucket = bucket
+        self._connect = connect or _connect
+
+    @cached_property
+    def _client(self) -> Client:
+        return self._connect()
+
+    def put(self, name: str, body: bytes) -> str:
+        """See `ports.Objects`."""
+        with _our_errors(f"gs://{self._bucket}/{OWN}{name}"):
+            blob = self._client.bucket(self._bucket).blob(f"{OWN}{name}")
+            blob.upload_from_string(body, "application/json", timeout=SECONDS)
+        return f"gs://{self._bucket}/{OWN}{name}"
+
+    def get(self, uri: str) -> bytes:
+        """See `ports.Objects`."""
+        from google.api_core.exceptions import NotFound as Missing
+
+        bucket, name = _split(uri)
+        with _our_errors(uri):
+            try:
+                content: bytes = self._client.bucket(bucket).blob(name).download_as_bytes(timeout=SECONDS)
+            except Missing:
+                raise NotFound(f"{shown(uri)} is not there any more") from None
+        return content
+
+    def exists(self, uri: str) -> bool:
+        """See `ports.Objects`. For `gs://b/x/` and globs, whether any is there; a folder is what it holds."""
+        from google.api_core.exceptions import NotFound as Missing
+
+        bucket, name = _split(uri)
+        with _our_errors(uri):
+            try:
+                if name.endswith("/"):
+                    return self._any(bucket, prefix=name)
+                if _MAGIC.search(name):
+                    globs = (name, f"{name}/**")
+                    return any(self._any(bucket, match_glob=pattern) for pattern in globs)
+                return bool(self._client.bucket(bucket).blob(name).exists(timeout=SECONDS))
+            except Missing:  # the bucket
+                return False
+
+    def _any(self, bucket: str, **which: str) -> bool:
+        found = self._client.list_blobs(bucket, max_results=1, timeout=SECONDS, **which)
+        return next(iter(found), None) is not None
+
+
+def _split(uri: str) -> tuple[str, str]:
+    found = _URI.fullmatch(uri)
+    if found is None:
+        raise UserError(f"{shown(uri)} is not an object: write gs://bucket/name")
+    return found["bucket"], found["name"]
+
+
+@contextmanager
+def _our_errors(uri: str) -> Iterator[None]:
+    from google.api_core.exceptions import BadRequest, GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        yield
+    except BadRequest as error:
+        raise UserError(f"Cloud Storage does not take {shown(uri)}: {error}") from error
+    except (GoogleAPIError, GoogleAuthError) as error:
+        raise Unavailable(f"{shown(uri)} can't be reached: {error}") from error
+
+
+def _connect() -> Client:
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.storage import Client
+
+    try:
+        return Client()
+    except GoogleAuthError as error:
+        raise Unavailable(f"no credentials for Google Cloud: {error}") from error

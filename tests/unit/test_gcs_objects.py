@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import BadRequest, Forbidden, NotFound, ServiceUnavailable
+from onward.core import errors
+from onward.stores.gcs import GcsObjects
+
+
+class Bucket:
+    """A client of one bucket, `work`, as far as the adapter uses it."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.error: Exception | None = None
+
+    def bucket(self, name: str) -> Any:
+        outer = self
+
+        class Handle:
+            def blob(self, blob: str) -> Any:
+                return Blob(outer, name, blob)
+
+        return Handle()
+
+    def list_blobs(self, bucket: str, **which: Any) -> Iterator[str]:
+        self.check()
+        if bucket != "work":
+            raise NotFound("no such bucket")
+        prefix, pattern = which.get("prefix", ""), which.get("match_glob", "**")
+        regex = re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+        yield from [name for name in self.objects if name.startswith(prefix) and re.fullmatch(regex, name)]
+
+    def check(self) -> None:
+        if self.error:
+            raise self.error
+
+
+class Blob:
+    def __init__(self, client: Bucket, bucket: str, name: str) -> None:
+        self.client, self.bucket, self.name = client, bucket, name
+
+    def upload_from_string(self, body: bytes, *_: str, **__: float) -> None:
+        self.client.check()
+        self.client.objects[self.name] = body
+
+    def download_as_bytes(self, **_: float) -> bytes:
+        self.client.check()
+        if self.name not in self.client.objects:
+            raise NotFound("no such object")
+        return self.client.objects[self.name]
+
+    def exists(self, **_: float) -> bool:
+        self.client.check()
+        return self.bucket == "work" and self.name in self.client.objects
+
+
+@pytest.fixture
+def client() -> Bucket:
+    return Bucket()
+
+
+@pytest.fixture
+def objects(client: Bucket) -> GcsObjects:
+    return GcsObjects("work", lambda: client)
+
+
+def test_what_was_put_is_got_by_its_uri(objects: GcsObjects):
+    uri = objects.put("outputs/a.json", b"{}")
+    assert uri == "gs://work/onward/outputs/a.json"
+    assert objects.get(uri) == b"{}"
+
+
+def test_what_is_not_there_is_not_found(objects: GcsObjects):
+    with pytest.raises(errors.NotFound, match="is not there any more"):
+        objects.get("gs://work/onward/x")
+
+
+@pytest.mark.parametrize(
+    ("uri", "there"),
+    [
+        ("gs://work/out/total.csv", True),
+        ("gs://work/out", False),
+        ("gs://work/out/", True),
+        ("gs://work/none/", False),
+        ("gs://work/out/t*.csv", True),
+        ("gs://work/out/t?.csv", False),
+        ("gs://work/ou*", True),
+        ("gs://work/to*", False),
+        ("gs://other/out/*", False),
+        ("gs://other/out/total.csv", False),
+    ],
+)
+def test_an_object_exists_by_name_by_prefix_and_by_glob(
+    client: Bucket, objects: GcsObjects, uri: str, there: bool
+):
+    client.objects["out/total.csv"] = b""
+    assert objects.exists(uri) is there
+
+
+@pytest.mark.parametrize("uri", ["out/x", "gs://", "gs://work", "gs://work/", "s3://work/x"])
+def test_what_is_no_uri_is_refused(objects: GcsObjects, uri: str):
+    with pytest.raises(errors.UserError, match="write gs://bucket/name"):
+        objects.exists(uri)
+
+
+@pytest.mark.parametrize("error", [ServiceUnavailable("down"), Forbidden("no")])
+def test_trouble_is_delivered_again(client: Bucket, objects: GcsObjects, error: Exception):
+    client.error = error
+    for call in (lambda: objects.put("a", b""), lambda: objects.get("gs://work/a")):
+        with pytest.raises(errors.Unavailable, match="can't be reached"):
+            call()
+    with pytest.raises(errors.Unavailable, match="can't be reached"):
+        objects.exists("gs://work/a*")
+
+
+def test_a_name_that_the_service_refuses_is_the_users_mistake(client: Bucket, objects: GcsObjects):
+    client.error = BadRequest("name too long")
+    with pytest.raises(errors.UserError, match="name too long"):
+        objects.exists("gs://work/" + "x" * 2_000)
