@@ -144,3 +144,15 @@ def _wrapped(body: bytes) -> Message:
 def _unwrapped(headers: Mapping[str, str], body: bytes) -> Message:
     attributes = {name: value for name, value in headers.items() if not _HTTP.fullmatch(name)}
     return Message(headers["x-goog-pubsub-message-id"], body, attributes)
+
+
+def letter(request: Request) -> tuple[bytes, Mapping[str, str]]:
+    """What was sent, as the data and attributes of a message that can be sent again."""
+    try:
+        found = opened(request)
+    except BadEvent:
+        found = None
+    if isinstance(found, Message):
+        return found.data, found.attributes
+    told = {name: text for name, text in request.headers.items() if name.startswith("ce-")}
+    return request.body, {**told, "content-type": request.headers.get("content-type", "")}

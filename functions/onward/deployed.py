@@ -1,0 +1,90 @@
+"""What was deployed: the pipelines of the functions' own archive, and where what their jobs need was put.
+
+    gs://{code}/files/{content of the folder}/{file}               a job's file
+    gs://{code}/templates/{content of the folder}/{file}.json      the Flex Template built from a Beam file
+    onward-{content of the file}                                   a Workflows definition
+
+Everything is named by its content and kept, so a run goes on with what it began with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onward.core.errors import NotFound
+from onward.core.pipeline import Pipeline
+from onward.core.plan import Plan, compile_plan
+from onward.core.problems import did_you_mean, listed, shown
+from onward.plans import Plans
+
+if TYPE_CHECKING:
+    from onward.catalog import Catalog
+
+
+class Deployed:
+    """Reads the archive when a pipeline is first asked for. `code` is the bucket of the deployed files.
+
+    `plans` are the engine's, which needs the services that need this: so they are asked for late.
+    """
+
+    def __init__(self, workflows: Path, code: str, plans: Callable[[], Plans]) -> None:
+        self._workflows = workflows
+        self._code = code
+        self._plans = plans
+        self._compiled: dict[str, Plan] = {}
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The archive as it is. A pipeline with problems harms no other, but can't be started."""
+        from onward import catalog
+
+        return catalog.read(self._workflows)
+
+    @property
+    def pipelines(self) -> Mapping[str, Pipeline]:
+        """The sound ones, by name."""
+        return {name: entry.pipeline for name, entry in self.catalog.pipelines.items()}
+
+    def plan(self, name: str) -> Plan:
+        """The plan of a pipeline, stored. Raises `NotFound`."""
+        plan = self._compiled.get(name)
+        if plan is None:
+            entry = self.catalog.pipelines.get(name)
+            if entry is None:
+                known = sorted(self.catalog.pipelines)
+                hint = did_you_mean(name, known) or (
+                    f"there are {listed(known)}" if known else "there are none"
+                )
+                raise NotFound(f"no pipeline named {shown(name)} is deployed; {hint}")
+            plan = compile_plan(entry.pipeline, self.catalog.env, entry.files)
+            self._plans().add(plan)
+            self._compiled[name] = plan
+        return plan
+
+    # For the services: see `services.settings.Locate`
+
+    def file(self, run: str, name: str) -> str:
+        """The URI of a job's file. Raises `NotFound`."""
+        return f"gs://{self._code}/files/{self._folder(run, name)}/{name}"
+
+    def template(self, run: str, name: str) -> str:
+        """The URI of the spec of the Flex Template built from a Beam file. Raises `NotFound`."""
+        return f"gs://{self._code}/templates/{self._folder(run, name)}/{name}.json"
+
+    def definition(self, run: str, name: str) -> str:
+        """The id of a Workflows definition. Raises `NotFound`."""
+        return f"onward-{self._files(run, name)[name][:32]}"
+
+    def _folder(self, run: str, name: str) -> str:
+        from onward.catalog import content_hash
+
+        return content_hash(self._files(run, name))
+
+    def _files(self, run: str, name: str) -> Mapping[str, str]:
+        plan = self._plans().of_run(run)
+        if plan is None or name not in plan.files:
+            raise NotFound(f"{shown(name)} is no file of the pipeline that run {run} follows")
+        return plan.files

@@ -1,0 +1,139 @@
+"""From a fact to the events that follow from it, or why none do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import assert_never
+
+from onward.core.commands import SetTimer
+from onward.core.errors import NotFound, UserError
+from onward.core.events import Bell, CancelRun, Event, StartRun
+from onward.core.matching import match
+from onward.core.naming import next_try, parse_job_name, run_id
+from onward.core.params import bind
+from onward.core.problems import shown
+from onward.core.state import Run, RunKey, RunState
+from onward.deployed import Deployed
+from onward.ingress.facts import (
+    NOT_OURS,
+    Command,
+    Doorbell,
+    Fact,
+    Ignored,
+    ObjectFinalized,
+    Poison,
+    Rang,
+    Start,
+    Told,
+)
+from onward.messaging.tasks import EARLY
+from onward.plans import Plans
+from onward.ports import Clock, Store, Timers
+
+Outcome = Event | Ignored | Poison
+Whose = Callable[[Doorbell], str | None]
+"""The derived name on the label of what rings, where the bell itself does not say it. One read."""
+
+
+class Intake:
+    """Looks at what is deployed and at the runs there are; decides nothing about progress."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what facts can be about
+        self, store: Store, plans: Plans, deployed: Deployed, timers: Timers, whose: Whose, clock: Clock
+    ) -> None:
+        self._store = store
+        self._plans = plans
+        self._deployed = deployed
+        self._timers = timers
+        self._whose = whose
+        self._clock = clock
+
+    def outcomes(self, fact: Fact) -> Iterator[Outcome]:
+        """What one delivery is good for: each outcome by itself, as one's trouble is none of another's."""
+        try:
+            match fact:
+                case ObjectFinalized():
+                    yield from self._arrived(fact)
+                case Start():
+                    yield self._started(fact)
+                case Command():
+                    yield self._commanded(fact)
+                case Doorbell():
+                    yield self._rung(fact)
+                case Told(event=event):
+                    yield event
+                case Rang(timer=timer):
+                    yield self._timer_rang(timer)
+                case _:
+                    assert_never(fact)
+        except UserError as error:
+            yield Poison(str(error))
+
+    def _arrived(self, fact: ObjectFinalized) -> Iterator[Outcome]:
+        arrival = fact.object
+        uri = f"gs://{arrival.bucket}/{arrival.name}"
+        found = match(self._deployed.pipelines.values(), arrival)
+        if not found:
+            yield Ignored(f"{shown(uri)} matches no pipeline")
+        for pipeline, captured in found:
+            facts = {
+                **captured,
+                "on": "object",
+                "uri": uri,
+                "bucket": arrival.bucket,
+                "name": arrival.name,
+                "generation": arrival.generation,
+                "size": arrival.size,
+            }
+            try:
+                plan = self._deployed.plan(pipeline.name).name
+                bound = bind(pipeline.params, captured)
+            except UserError as error:
+                yield Poison(f"{shown(uri)} does not start {pipeline.name}: {error}")
+                continue
+            run = run_id(pipeline.name, "object", arrival.bucket, arrival.name, arrival.generation)
+            yield StartRun(run, pipeline.name, plan, bound, facts)
+
+    def _started(self, start: Start) -> Outcome:
+        plan = self._deployed.plan(start.pipeline)
+        bound = bind(plan.pipeline.params, start.params)
+        key = start.key or ""
+        run = run_id(start.pipeline, "hand", key)
+        return StartRun(run, start.pipeline, plan.name, bound, {"on": "hand", "key": key})
+
+    def _commanded(self, command: Command) -> Outcome:
+        run = self._run(command.run)
+        if run is None:
+            raise NotFound(f"there is no run {command.run}")
+        if command.command == "cancel":
+            return CancelRun(command.run)
+        again = next_try(command.run)
+        if self._run(again) is not None:
+            # Not of the newest try: a repeat of this command would then start one more.
+            return Ignored(f"run {command.run} was tried again already, as {again}")
+        if not run.state.ended:
+            raise UserError(f"run {command.run} is {run.state}: it can be tried again when it has ended")
+        if run.state is RunState.SUCCEEDED:
+            raise UserError(f"run {command.run} succeeded: there is nothing to try again")
+        plan = self._deployed.plan(run.pipeline).name if command.newest_plan else run.plan
+        return StartRun(again, run.pipeline, plan, run.params, run.trigger)
+
+    def _run(self, run: str) -> Run | None:
+        found = self._store.read([RunKey(run)]).get(RunKey(run))
+        return found.doc if found is not None and isinstance(found.doc, Run) else None
+
+    def _rung(self, bell: Doorbell) -> Outcome:
+        owner = bell.owner or parse_job_name(self._whose(bell) or "")
+        plan = None if owner is None else self._plans.of_run(owner.run)
+        if owner is None or plan is None:
+            return Ignored(NOT_OURS)
+        for name, node in plan.step_nodes():
+            if node.number == owner.number:
+                return Bell(owner.run, name, owner.attempt)
+        return Ignored(f"run {owner.run} has no step of number {owner.number}")
+
+    def _timer_rang(self, timer: SetTimer) -> Outcome:
+        if timer.at - self._clock.now() <= EARLY:
+            return timer.event
+        self._timers.set([timer])
+        return Ignored("the timer is on its way")

@@ -1,0 +1,120 @@
+"""A request comes in: parse it, act on it, answer, and write one line about each thing that came of it.
+
+handled, ignored    204
+poison              204, once it is published to the dead-letter topic with its reason
+again               500: whoever sent it delivers it again. Not 503, for which Cloud Tasks would slow down
+                    the whole queue; and never 202, which Pub/Sub takes for a failure
+crashed             500, with the stack
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from onward.core.errors import Temporary, UserError
+from onward.engine import Engine
+from onward.ingress.envelope import Request, letter
+from onward.ingress.facts import Facts, Ignored, Parser, Poison
+from onward.intake import Intake, Outcome
+from onward.ports import Clock
+
+DONE, AGAIN = 204, 500
+LONGEST_REASON = 4_000
+"""Characters of a reason in a log line."""
+_SEVERITY = {"handled": "INFO", "ignored": "INFO", "poison": "ERROR", "again": "WARNING", "crashed": "ERROR"}
+Log = Callable[[Mapping[str, Any]], None]
+
+
+class DeadLetters(Protocol):
+    """Keeps what could not be dealt with."""
+
+    def bury(self, door: str, reason: str, data: bytes, attributes: Mapping[str, str]) -> None:
+        """Returns when it is safe."""
+
+
+class Receiver:
+    """What every entry point does with a request. `door` is the entry point's name."""
+
+    def __init__(
+        self, intake: Intake, engine: Engine, dead_letters: DeadLetters, clock: Clock, log: Log
+    ) -> None:
+        self._intake = intake
+        self._engine = engine
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._log = log
+
+    def receive(self, door: str, parse: Parser, headers: Mapping[str, str], body: bytes) -> int:
+        """The status to answer with."""
+        lower = {name.lower(): value for name, value in headers.items()}
+        request = Request(lower, body, self._clock.now())
+        # The trouble of one thing in a request keeps none of the others from being done.
+        statuses = [self._settle(door, request, outcome) for outcome in self._outcomes(parse, request)]
+        return max(statuses, default=DONE)
+
+    def _outcomes(self, parse: Parser, request: Request) -> Iterator[Outcome | Exception]:
+        try:
+            match parse(request):
+                case Facts(facts=facts):
+                    for fact in facts:
+                        yield from self._intake.outcomes(fact)
+                case Ignored() | Poison() as nothing:
+                    yield nothing
+        except Exception as error:
+            yield error
+
+    def _settle(self, door: str, request: Request, outcome: Outcome | Exception) -> int:
+        began, stack = self._clock.now(), {}
+        try:
+            what, reason = self._act(door, request, outcome)
+        except Temporary as error:
+            what, reason = "again", str(error)
+        except Exception as error:
+            what, reason = "crashed", f"{type(error).__name__}: {error}"
+            stack = {"stack_trace": traceback.format_exc()}
+        self._log(
+            {
+                "severity": _SEVERITY[what],
+                "message": f"{door}: {what}" + (f": {reason[:LONGEST_REASON]}" if reason else ""),
+                "door": door,
+                "outcome": what,
+                **_about(outcome),
+                "milliseconds": (self._clock.now() - began) // 1000,
+                **stack,
+            }
+        )
+        return AGAIN if what in ("again", "crashed") else DONE
+
+    def _act(self, door: str, request: Request, outcome: Outcome | Exception) -> tuple[str, str]:
+        try:
+            match outcome:
+                case Exception():
+                    raise outcome
+                case Ignored(reason=reason):
+                    return "ignored", reason
+                case Poison(reason=reason):
+                    pass
+                case _:
+                    self._engine.handle(outcome)
+                    return "handled", ""
+        except UserError as error:
+            reason = str(error)
+        data, attributes = letter(request)
+        self._dead_letters.bury(door, reason, data, attributes)
+        return "poison", reason
+
+
+def _about(outcome: Outcome | Exception) -> dict[str, Any]:
+    """What an event is about, under the names that people know."""
+    match outcome:
+        case Exception() | Ignored() | Poison():
+            return {}
+        case _:
+            event = msgspec.structs.asdict(outcome)
+            names = (("run", "run"), ("pipeline", "pipeline"), ("node", "step"), ("attempt", "attempt"))
+            told = {name: event[field] for field, name in names if field in event}
+            return {"event": outcome.__struct_config__.tag, **told}
