@@ -1,0 +1,52 @@
+"""The Cloud Functions: one HTTP entry point per kind of event.
+
+Each answers 204, or 500 for what should be delivered again. Only the platform's own service accounts may call
+them; what they carry is not believed all the same (`onward.ingress`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onward import wiring
+from onward.ingress import completions, messages, storage, timers
+
+if TYPE_CHECKING:
+    from flask import Request
+    from onward.ingress.facts import Parser
+
+Answer = tuple[str, int]
+
+
+def on_object(request: Request) -> Answer:
+    """An object became final: a bucket's notification through Pub/Sub, or Eventarc's own event."""
+    return _answer("on_object", storage.parse, request)
+
+
+def on_message(request: Request) -> Answer:
+    """A message on the topic that starts runs."""
+    return _answer("on_message", messages.parse_start, request)
+
+
+def on_command(request: Request) -> Answer:
+    """A message on the topic that cancels and retries runs."""
+    return _answer("on_command", messages.parse_command, request)
+
+
+def on_wake(request: Request) -> Answer:
+    """What another invocation told this one."""
+    return _answer("on_wake", timers.parse_wake, request)
+
+
+def on_job_event(request: Request) -> Answer:
+    """A service says that a job may have ended."""
+    return _answer("on_job_event", completions.parse, request)
+
+
+def on_timer(request: Request) -> Answer:
+    """A timer of ours, from Cloud Tasks."""
+    return _answer("on_timer", timers.parse_timer, request)
+
+
+def _answer(door: str, parse: Parser, request: Request) -> Answer:
+    return "", wiring.receive(door, parse, dict(request.headers), request.get_data())
