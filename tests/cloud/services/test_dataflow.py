@@ -137,6 +137,13 @@ def test_a_job_among_many_of_its_name_is_found_by_its_label(world: FlexWorld) ->
     assert world.service.submit(replace(request(world), again=True)) == Accepted(str(ref.job))
 
 
+def test_a_job_whose_name_only_begins_like_ours_is_not_read(world: FlexWorld) -> None:
+    first = submitted(world)
+    submitted(world, attempt=10)
+    assert world.service.status(replace(first, job=None)).job == first.job
+    assert world.reads == 1
+
+
 def test_a_launch_that_is_not_labelled_yet_is_ours_by_its_name(world: FlexWorld) -> None:
     world.dataflow.start(request(world).name, "europe-west1", {}, State.JOB_STATE_QUEUED)
     (job,) = world.running()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from google.api_core import exceptions
@@ -15,6 +17,7 @@ from onward.core.pipeline import Dataflow, Dataproc, Python, Step, Workflow
 from onward.ports import Busy, Declined
 from onward.services import labels, links, resources
 from onward.services.clients import Clients
+from onward.services.dataproc_jobs import endpoint
 from onward.services.grpc_errors import submission
 
 
@@ -41,6 +44,24 @@ def test_a_client_is_built_when_first_used_and_kept() -> None:
     assert clients.get(dict, "a") is clients.get(dict, "a")
     assert clients.get(dict, "b") is not clients.get(list, "b")
     assert built == [(dict, "a"), (dict, "b"), (list, "b")]
+
+
+def test_without_credentials_a_client_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from google.cloud.workflows.executions_v1 import ExecutionsClient
+
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(Unavailable, match="no credentials for Google Cloud"):
+        Clients().get(ExecutionsClient)
+
+
+def test_dataproc_is_called_in_its_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from google.cloud.dataproc_v1 import JobControllerClient
+
+    key = {"client_id": "a", "client_secret": "b", "refresh_token": "c", "type": "authorized_user"}
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    client = Clients().get(JobControllerClient, endpoint("europe-west1"))
+    assert client.api_endpoint == "europe-west1-dataproc.googleapis.com:443"
 
 
 @given(st.text(max_size=200))

@@ -105,7 +105,8 @@ class DataflowStandIn(StandIn):
         found = [
             _summary(job)
             for job in reversed(self.jobs.values())
-            if job.location == request.location and request.name in {"", job.name}
+            # Nobody documents how names are matched: the weaker reading.
+            if job.location == request.location and job.name.startswith(request.name)
         ]
         start = int(request.page_token or 0)
         after = start + self.page_size
