@@ -54,6 +54,13 @@ def test_the_shortest_way_is_shown_and_every_output_that_leads_back() -> None:
     ]
 
 
+def test_an_output_that_starts_its_own_pipeline_among_others_shows_that() -> None:
+    b = pipeline("b", "1", "gs://in/*")
+    assert refused(pipeline("a", "2", "gs://in/1"), b)["b"] == [
+        "`gs://in/*` could start runs without end: b → b"
+    ]
+
+
 def test_a_chain_that_ends_is_no_loop() -> None:
     assert not refused(pipeline("a", "1", "gs://in/2"), pipeline("b", "2", "gs://in/3"), pipeline("c", "3"))
 
@@ -111,6 +118,12 @@ def test_a_name_that_only_some_patterns_capture_may_be_any_text() -> None:
     param = Param("p", "string", required=False, default="x")
     assert not leads_back("gs://in/{{ p }}.csv", ("a/b/{p}.csv",), param)
     assert leads_back("gs://in/{{ p }}.csv", ("a/b/{p}.csv", "c.csv"), param)
+
+
+def test_a_name_that_some_pattern_does_not_capture_may_have_slashes() -> None:
+    param = Param("p", "string", required=False)
+    assert not leads_back("gs://in/{{ p }}.csv", ("a/b/{p}.csv",), param)
+    assert leads_back("gs://in/{{ p }}.csv", ("a/b/{p}.csv", "c/d.csv"), param)
 
 
 def test_a_captured_name_does_not_hide_the_object_s_own() -> None:
