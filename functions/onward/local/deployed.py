@@ -59,8 +59,9 @@ class Deployed:
         return plan
 
     def _missing(self, name: str) -> NotFound | BadPipeline:
-        file = str(self._workflows / name / catalog.PIPELINE)
-        own = tuple(problem for problem in self._catalog.problems if problem.file == file)
+        folder = self._workflows / name
+        problems = self._catalog.problems
+        own = tuple(problem for problem in problems if Path(problem.file).is_relative_to(folder))
         if own:
             return BadPipeline(own)
         known = self._catalog.pipelines.keys()
