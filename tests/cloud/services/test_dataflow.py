@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from cloud.services.worlds import ClassicWorld, FlexWorld
-from cloud.standins.dataflow import State
 from contract.service_contract import ref_of, request, submitted
 from msgspec.structs import replace
 from onward.core.errors import Unavailable
 from onward.core.events import JobState
 from onward.core.pipeline import Dataflow, Step
+from onward.local.standins.dataflow import State
 from onward.ports import Accepted, Busy, Declined
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from cloud.services.worlds import BatchWorld, ClusterJobWorld
-from cloud.standins.dataproc import BatchState, JobState
 from contract.service_contract import request, submitted
 from msgspec.structs import replace
 from onward.core import events
 from onward.core.pipeline import HOUR, MINUTE, Dataproc, Step
+from onward.local.standins.dataproc import BatchState, JobState
 from onward.ports import Accepted, Busy, Declined
 
 

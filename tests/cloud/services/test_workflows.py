@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from cloud.services.worlds import ExecutionWorld
-from cloud.standins.workflows import State
 from contract.service_contract import FixedClock, ref_of, request, submitted
 from msgspec.structs import replace
 from onward.core.errors import NotFound
 from onward.core.events import JobState
 from onward.core.pipeline import Step, Workflow
+from onward.local.standins.workflows import State
 from onward.ports import Accepted, Declined
 from onward.services.clients import Clients
 from onward.services.settings import Settings

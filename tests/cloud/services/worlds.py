@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cloud.standins import dataflow as df_standin
-from cloud.standins import dataproc as dp_standin
-from cloud.standins import workflows as wf_standin
-from cloud.standins.server import StandIn
 from contract.service_contract import FixedClock
 from onward.core.errors import NotFound
 from onward.core.pipeline import Dataflow, Dataproc, Step, StepKind, Workflow
+from onward.local.standins import dataflow as df_standin
+from onward.local.standins import dataproc as dp_standin
+from onward.local.standins import workflows as wf_standin
+from onward.local.standins.server import StandIn
 from onward.ports import Service
 from onward.services.clients import Clients
 from onward.services.dataflow import dataflow

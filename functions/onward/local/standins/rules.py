@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from cloud.standins.server import Refusal
+from onward.local.standins.server import Refusal
 
 _RFC_1035 = re.compile("[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = re.compile("[a-z0-9_-]{0,63}")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 
 Method = tuple[Callable[[Any], Any], Any, Any]
 """What it does, and the types of its request and response (proto-plus or plain)."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloud.standins.rules import check, check_labels
-from cloud.standins.server import Method, Refusal, StandIn
 from google.cloud import dataflow_v1beta3 as df
+
+from onward.local.standins.rules import check, check_labels
+from onward.local.standins.server import Method, Refusal, StandIn
 
 _PACKAGE = "google.dataflow.v1beta3"
 State = df.JobState
@@ -48,12 +49,12 @@ class DataflowStandIn(StandIn):
             f"{_PACKAGE}.MessagesV1Beta3": {"ListJobMessages": messages},
         }
 
-    def end(self, job_id: str, state: State, *messages: str) -> None:
+    def end(self, job_id: str, state: int, *messages: str) -> None:
         """What becomes of a job; a launcher's failure is the job's own."""
         self.jobs[job_id].current_state = state
         self.messages[job_id] = list(messages)
 
-    def start(self, name: str, location: str, labels: dict[str, str], state: State) -> df.Job:
+    def start(self, name: str, location: str, labels: dict[str, str], state: int) -> Any:
         """A job of that name, unless an active one has it."""
         check("[a-z]([-a-z0-9]{0,1022}[a-z0-9])?", name, "job name")
         check_labels(labels, 64, strict=False)
@@ -63,7 +64,7 @@ class DataflowStandIn(StandIn):
                 f"There is already an active job named {name}. If you want to submit a second job, try "
                 "again by setting a different name.",
             )
-        job = df.Job(
+        job: Any = df.Job(
             id=f"2026-11-22_{self.tick()}-1",
             name=name,
             location=location,
@@ -113,8 +114,8 @@ class DataflowStandIn(StandIn):
         token = str(after) if after < len(found) else ""
         return df.ListJobsResponse(jobs=found[start:after], next_page_token=token)
 
-    def _update(self, request: df.UpdateJobRequest) -> df.Job:
-        job = self._get(df.GetJobRequest(job_id=request.job_id, location=request.location, view=3))
+    def _update(self, request: df.UpdateJobRequest) -> Any:
+        job: Any = self._get(df.GetJobRequest(job_id=request.job_id, location=request.location, view=3))
         if job.current_state in ENDED:
             message = "(f1e2): Could not modify workflow; workflow is in a terminal state"
             raise Refusal("FAILED_PRECONDITION", f"{message}: {job.current_state.name}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cloud.standins.rules import check_labels
-from cloud.standins.server import Method, Refusal, StandIn
 from google.cloud.workflows import executions_v1 as wf
+
+from onward.local.standins.rules import check_labels
+from onward.local.standins.server import Method, Refusal, StandIn
 
 State = wf.Execution.State
 _FILTER = re.compile(r'label\.([a-z0-9_-]+)="([^"]*)"')
@@ -33,27 +34,27 @@ class WorkflowsStandIn(StandIn):
             }
         }
 
-    def end(self, name: str, state: State, result: str = "", payload: str = "", context: str = "") -> None:
+    def end(self, name: str, state: int, result: str = "", payload: str = "", context: str = "") -> None:
         """What becomes of an execution; `result` and `payload` are JSON."""
         execution = self.executions[name]
         execution.state, execution.result = state, result
         if state != State.SUCCEEDED:
             execution.error = wf.Execution.Error(payload=payload, context=context)
 
-    def _create(self, request: wf.CreateExecutionRequest) -> wf.Execution:
+    def _create(self, request: wf.CreateExecutionRequest) -> Any:
         if request.parent not in self.workflows:
             raise Refusal("NOT_FOUND", f"workflow {request.parent} does not exist")
         if len(request.execution.argument.encode()) > 32 * 1024:
             raise Refusal("INVALID_ARGUMENT", "argument is larger than 32 KB")
         check_labels(request.execution.labels, 64, strict=False)
-        execution = wf.Execution(request.execution)
+        execution: Any = wf.Execution(request.execution)
         execution.name = f"{request.parent}/executions/{self.tick():x}"
         execution.state = State.ACTIVE
         execution.start_time = {"seconds": self.tick()}
         self.executions[execution.name] = execution
         return execution
 
-    def _get(self, request: wf.GetExecutionRequest) -> wf.Execution:
+    def _get(self, request: wf.GetExecutionRequest) -> Any:
         if request.name not in self.executions:
             raise Refusal("NOT_FOUND", f"execution {request.name} does not exist")
         return self.executions[request.name]
@@ -72,7 +73,7 @@ class WorkflowsStandIn(StandIn):
         ]
         return wf.ListExecutionsResponse(executions=found)
 
-    def _cancel(self, request: wf.CancelExecutionRequest) -> wf.Execution:
+    def _cancel(self, request: wf.CancelExecutionRequest) -> Any:
         execution = self._get(wf.GetExecutionRequest(name=request.name))
         if execution.state not in {State.ACTIVE, State.QUEUED}:
             raise Refusal("FAILED_PRECONDITION", f"execution is {execution.state.name}, not active")

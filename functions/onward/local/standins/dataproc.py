@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloud.standins.rules import check, check_labels
-from cloud.standins.server import Method, Refusal, StandIn
 from google.cloud import dataproc_v1 as dp
-from google.longrunning import operations_pb2 as lro
+from google.longrunning import operations_pb2 as lro  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2
+
+from onward.local.standins.rules import check, check_labels
+from onward.local.standins.server import Method, Refusal, StandIn
 
 _PACKAGE = "google.cloud.dataproc.v1"
 _REQUEST_ID = "[A-Za-z0-9_-]{0,40}"
@@ -43,11 +44,11 @@ class DataprocStandIn(StandIn):
             },
         }
 
-    def end_job(self, job_id: str, state: JobState, details: str = "") -> None:
+    def end_job(self, job_id: str, state: int, details: str = "") -> None:
         """What the cluster's agent reports."""
         self.jobs[job_id].status = dp.JobStatus(state=state, details=details)
 
-    def end_batch(self, name: str, state: BatchState, message: str = "") -> None:
+    def end_batch(self, name: str, state: int, message: str = "") -> None:
         """What becomes of a batch."""
         self.batches[name].state, self.batches[name].state_message = state, message
 
@@ -68,12 +69,12 @@ class DataprocStandIn(StandIn):
         self.jobs[job.reference.job_id] = job
         return self._operation(request.request_id, f"{request.project_id}/regions/{request.region}")
 
-    def _get_job(self, request: dp.GetJobRequest) -> dp.Job:
+    def _get_job(self, request: dp.GetJobRequest) -> Any:
         if request.job_id not in self.jobs:
             raise Refusal("NOT_FOUND", f"Not found: Job projects/{request.project_id}/jobs/{request.job_id}")
         return self.jobs[request.job_id]
 
-    def _cancel_job(self, request: dp.CancelJobRequest) -> dp.Job:
+    def _cancel_job(self, request: dp.CancelJobRequest) -> Any:
         job = self._get_job(dp.GetJobRequest(project_id=request.project_id, job_id=request.job_id))
         if job.status.state not in {JobState.PENDING, JobState.RUNNING}:
             state = job.status.state.name
@@ -87,7 +88,7 @@ class DataprocStandIn(StandIn):
         check("[a-z0-9-]{4,63}", request.batch_id, "batch id")
         if answer := self._answers.get(request.request_id):
             return answer
-        batch = dp.Batch(request.batch)
+        batch: Any = dp.Batch(request.batch)
         check_labels(batch.labels, 32, strict=True)
         if not dp.Batch.pb(batch).WhichOneof("batch_config"):
             raise Refusal("INVALID_ARGUMENT", "Batch config must be set")
@@ -99,7 +100,7 @@ class DataprocStandIn(StandIn):
         self.batches[batch.name] = batch
         return answer
 
-    def _get_batch(self, request: dp.GetBatchRequest) -> dp.Batch:
+    def _get_batch(self, request: dp.GetBatchRequest) -> Any:
         if request.name not in self.batches:
             raise Refusal("NOT_FOUND", f"Not found: {request.name}")
         return self.batches[request.name]
