@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from cloud.emulators import FIRESTORE, PUBSUB, Emulator, Missing, running
+from onward.local.standins.emulators import FIRESTORE, PUBSUB, Emulator, Missing, running
 
 
 @pytest.fixture(scope="session")

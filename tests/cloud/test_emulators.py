@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cloud import emulators
-from cloud.emulators import FIRESTORE, Missing, running
+from onward.core.errors import Unavailable
+from onward.local.standins import emulators
+from onward.local.standins.emulators import FIRESTORE, Missing, running
 
 # Stands for an emulator: says that it is ready, and holds the pipe `life` open for as long as it lives.
 SCRIPT = 'exec 9>"$0"; echo started >>"$0.log"; echo Dev App Server is now running; exec sleep 1000'
@@ -18,7 +19,7 @@ SCRIPT = 'exec 9>"$0"; echo started >>"$0.log"; echo Dev App Server is now runni
 HOLDER = """
 import sys
 from pathlib import Path
-from cloud import emulators
+from onward.local.standins import emulators
 emulators.command = lambda _: sys.argv[2:]
 with emulators.running(emulators.FIRESTORE, Path(sys.argv[1])) as address:
     print(address, flush=True)
@@ -82,7 +83,7 @@ def test_it_ends_with_a_user_that_is_killed(tmp_path: Path, life: int, command: 
 
 def test_what_it_said_is_told_when_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emulators, "command", lambda _: ["/bin/sh", "-c", "echo no memory >&2; exit 1"])
-    with pytest.raises(RuntimeError, match="no memory"), running(FIRESTORE, tmp_path):
+    with pytest.raises(Unavailable, match="no memory"), running(FIRESTORE, tmp_path):
         pass
 
 
