@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from onward.artifacts import content_hash
 from onward.core.definition import functions, loader
 from onward.core.definition.parsing import MAX_TEXT
 from onward.core.errors import BadPipeline, Conflict
@@ -54,11 +55,14 @@ class _Unfit(Exception):
     """A folder that can't be taken as it is; the message says which file and why."""
 
 
-def read(where: Path) -> Catalog:
-    """The pipelines below `where`: a folder of pipeline folders, one pipeline's folder, or its file."""
+def read(where: Path, env_file: Path | None = None) -> Catalog:
+    """The pipelines below `where`: a folder of pipeline folders, one pipeline's folder, or its file.
+
+    `env_file` stands in for the folder's own `env.yaml`.
+    """
     where = where.parent if where.name == PIPELINE else where
     alone = (where / PIPELINE).is_file()
-    env, problems = _env((where.parent if alone else where) / ENV)
+    env, problems = _env(env_file or (where.parent if alone else where) / ENV)
     found: dict[str, Entry] = {}
     folders = [where] if alone else _folders(where)
     if not folders:
@@ -105,14 +109,6 @@ def snapshot(entry: Entry, into: Path) -> Path:
     finally:
         shutil.rmtree(copy, ignore_errors=True)
     return target
-
-
-def content_hash(files: Mapping[str, str]) -> str:
-    """The hash of a set of files, from the hash of each by name."""
-    whole = hashlib.sha256()
-    for name, digest in sorted(files.items()):
-        whole.update(f"{len(name.encode())}:{name}{digest}".encode())
-    return whole.hexdigest()
 
 
 def _env(file: Path) -> tuple[dict[str, str], list[Problem]]:

@@ -1,10 +1,6 @@
 """What was deployed: the pipelines of the functions' own archive, and where what their jobs need was put.
 
-    gs://{code}/files/{content of the folder}/{file}               a job's file
-    gs://{code}/templates/{content of the folder}/{file}.json      the Flex Template built from a Beam file
-    onward-{content of the file}                                   a Workflows definition
-
-Everything is named by its content and kept, so a run goes on with what it began with.
+Everything is named by its content (`artifacts`) and kept, so a run goes on with what it began with.
 """
 
 from __future__ import annotations
@@ -14,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onward.artifacts import definition_id, file_object, template_object
 from onward.core.errors import NotFound
 from onward.core.pipeline import Pipeline
 from onward.core.plan import Plan, compile_plan
@@ -68,20 +65,15 @@ class Deployed:
 
     def file(self, run: str, name: str) -> str:
         """The URI of a job's file. Raises `NotFound`."""
-        return f"gs://{self._code}/files/{self._folder(run, name)}/{name}"
+        return f"gs://{self._code}/{file_object(self._files(run, name), name)}"
 
     def template(self, run: str, name: str) -> str:
         """The URI of the spec of the Flex Template built from a Beam file. Raises `NotFound`."""
-        return f"gs://{self._code}/templates/{self._folder(run, name)}/{name}.json"
+        return f"gs://{self._code}/{template_object(self._files(run, name), name)}"
 
     def definition(self, run: str, name: str) -> str:
         """The id of a Workflows definition. Raises `NotFound`."""
-        return f"onward-{self._files(run, name)[name][:32]}"
-
-    def _folder(self, run: str, name: str) -> str:
-        from onward.catalog import content_hash
-
-        return content_hash(self._files(run, name))
+        return definition_id(self._files(run, name), name)
 
     def _files(self, run: str, name: str) -> Mapping[str, str]:
         plan = self._plans().of_run(run)

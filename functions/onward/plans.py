@@ -18,6 +18,17 @@ _KEPT_PLANS = 64
 _KEPT_RUNS = 20_000
 
 
+def packed(plan: Plan) -> bytes:
+    """The plan as it is stored. Raises `UserError` if it is too large."""
+    body = zlib.compress(plan.encode(), 6)
+    if len(body) > LARGEST:
+        raise UserError(
+            f"pipeline {plan.pipeline.name} is too large: its plan takes {len(body):,} bytes of at most "
+            f"{LARGEST:,}; split it into pipelines that start one another"
+        )
+    return body
+
+
 class Plans:
     """Looks up plans by name and by run, and stores new ones."""
 
@@ -30,12 +41,7 @@ class Plans:
         """Store the plan if it is new; returns its name. Raises `UserError` if it is too large."""
         if plan.name in self._plans:
             return plan.name
-        body = zlib.compress(plan.encode(), 6)
-        if len(body) > LARGEST:
-            raise UserError(
-                f"pipeline {plan.pipeline.name} is too large: its plan takes {len(body):,} bytes of at most "
-                f"{LARGEST:,}; split it into pipelines that start one another"
-            )
+        body = packed(plan)
         key = PlanKey(plan.name)
         if not self._store.read([key]):
             with suppress(Conflict):  # somebody else stored the same content

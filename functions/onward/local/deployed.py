@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from onward import catalog
+from onward.artifacts import content_hash
 from onward.core.errors import BadPipeline, NotFound
 from onward.core.pipeline import Pipeline
 from onward.core.plan import Plan, compile_plan
@@ -74,7 +75,7 @@ class Deployed:
         """Where the files are that runs of this plan use."""
         folder = self._folders.get(plan.name)
         if folder is None:
-            folder = self._folders[plan.name] = self._files / catalog.content_hash(plan.files)
+            folder = self._folders[plan.name] = self._files / content_hash(plan.files)
         return folder
 
 

@@ -1,0 +1,36 @@
+"""Where a deployment puts what jobs need of a pipeline's folder: names that are derived from content alone.
+
+    files/{content of the folder}/{file}               a job's file, in the code bucket
+    templates/{content of the folder}/{file}.json      the spec of the Flex Template built from a Beam file
+    onward-{content of the file}                       a Workflows definition
+
+What deploys and what looks it up later derive the same names here. `files` are a folder's: name → SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+
+def content_hash(files: Mapping[str, str]) -> str:
+    """The hash of a set of files, from the hash of each by name."""
+    whole = hashlib.sha256()
+    for name, digest in sorted(files.items()):
+        whole.update(f"{len(name.encode())}:{name}{digest}".encode())
+    return whole.hexdigest()
+
+
+def file_object(files: Mapping[str, str], name: str) -> str:
+    """The object of a job's file."""
+    return f"files/{content_hash(files)}/{name}"
+
+
+def template_object(files: Mapping[str, str], name: str) -> str:
+    """The object of the spec of the Flex Template that is built from a Beam file."""
+    return f"templates/{content_hash(files)}/{name}.json"
+
+
+def definition_id(files: Mapping[str, str], name: str) -> str:
+    """The id of a Workflows definition. KeyError if there is no such file."""
+    return f"onward-{files[name][:32]}"
