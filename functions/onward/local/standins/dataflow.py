@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from google.cloud import dataflow_v1beta3 as df
@@ -75,6 +76,12 @@ class DataflowStandIn(StandIn):
         self.jobs[job.id] = job
         return job
 
+    def began(self, job: Any, template: str, parameters: Mapping[str, str], environment: Any) -> None:
+        """A launch was accepted: for whoever wants to run it."""
+
+    def stopping(self, job: Any) -> None:
+        """A job was told to stop."""
+
     def _active(self) -> list[Any]:
         return [job for job in self.jobs.values() if job.current_state not in ENDED]
 
@@ -85,7 +92,9 @@ class DataflowStandIn(StandIn):
         labels = dict(launch.environment.additional_user_labels)
         job = self.start(launch.job_name, request.location, labels, State.JOB_STATE_QUEUED)
         self.launched.append(request)
-        return df.LaunchFlexTemplateResponse(job=_summary(job))
+        answer = df.LaunchFlexTemplateResponse(job=_summary(job))
+        self.began(job, launch.container_spec_gcs_path, launch.parameters, launch.environment)
+        return answer
 
     def _classic(self, request: df.LaunchTemplateRequest) -> df.LaunchTemplateResponse:
         launch = request.launch_parameters
@@ -94,7 +103,9 @@ class DataflowStandIn(StandIn):
         labels = dict(launch.environment.additional_user_labels)
         job = self.start(launch.job_name, request.location, labels, State.JOB_STATE_PENDING)
         self.launched.append(request)
-        return df.LaunchTemplateResponse(job=_summary(job))
+        answer = df.LaunchTemplateResponse(job=_summary(job))
+        self.began(job, request.gcs_path, launch.parameters, launch.environment)
+        return answer
 
     def _get(self, request: df.GetJobRequest) -> df.Job:
         job = self.jobs.get(request.job_id)
@@ -121,6 +132,7 @@ class DataflowStandIn(StandIn):
             raise Refusal("FAILED_PRECONDITION", f"{message}: {job.current_state.name}")
         job.requested_state = request.job.requested_state
         job.current_state = State.JOB_STATE_CANCELLING
+        self.stopping(job)
         return job
 
     def _list_messages(self, request: df.ListJobMessagesRequest) -> df.ListJobMessagesResponse:

@@ -52,6 +52,15 @@ class DataprocStandIn(StandIn):
         """What becomes of a batch."""
         self.batches[name].state, self.batches[name].state_message = state, message
 
+    def job_began(self, project: str, region: str, job: Any, operation: str) -> None:
+        """A job was accepted: for whoever wants to run it."""
+
+    def batch_began(self, batch: Any) -> None:
+        """A batch was accepted."""
+
+    def stopping(self, job: Any) -> None:
+        """A job or a batch was told to stop."""
+
     def _submit(self, request: dp.SubmitJobRequest) -> lro.Operation:
         check(_REQUEST_ID, request.request_id, "request id")
         if answer := self._answers.get(request.request_id):
@@ -67,7 +76,9 @@ class DataprocStandIn(StandIn):
             raise Refusal("ALREADY_EXISTS", f"Already exists: Job {job.reference.job_id}")
         job.status = dp.JobStatus(state=JobState.PENDING)
         self.jobs[job.reference.job_id] = job
-        return self._operation(request.request_id, f"{request.project_id}/regions/{request.region}")
+        answer = self._operation(request.request_id, f"{request.project_id}/regions/{request.region}")
+        self.job_began(request.project_id, request.region, job, answer.name)
+        return answer
 
     def _get_job(self, request: dp.GetJobRequest) -> Any:
         if request.job_id not in self.jobs:
@@ -81,6 +92,7 @@ class DataprocStandIn(StandIn):
             message = f"Cannot cancel jobId {request.job_id!r} in state: {state!r}"
             raise Refusal("FAILED_PRECONDITION", f"{message}; cancellable states: '[PENDING, RUNNING]'")
         job.status = dp.JobStatus(state=JobState.CANCEL_PENDING)
+        self.stopping(job)
         return job
 
     def _create_batch(self, request: dp.CreateBatchRequest) -> lro.Operation:
@@ -98,6 +110,7 @@ class DataprocStandIn(StandIn):
         answer = self._operation(request.request_id, request.parent.removeprefix("projects/"))
         batch.operation, batch.state = answer.name, BatchState.PENDING
         self.batches[batch.name] = batch
+        self.batch_began(batch)
         return answer
 
     def _get_batch(self, request: dp.GetBatchRequest) -> Any:
@@ -109,6 +122,7 @@ class DataprocStandIn(StandIn):
         for batch in self.batches.values():
             if batch.operation == request.name and batch.state in {BatchState.PENDING, BatchState.RUNNING}:
                 batch.state = BatchState.CANCELLING
+                self.stopping(batch)
         return empty_pb2.Empty()
 
     def _operation(self, request_id: str, place: str) -> lro.Operation:

@@ -41,6 +41,12 @@ class WorkflowsStandIn(StandIn):
         if state != State.SUCCEEDED:
             execution.error = wf.Execution.Error(payload=payload, context=context)
 
+    def began(self, execution: Any) -> None:
+        """An execution was accepted: for whoever wants to run it."""
+
+    def stopping(self, execution: Any) -> None:
+        """An execution was cancelled, which is at once."""
+
     def _create(self, request: wf.CreateExecutionRequest) -> Any:
         if request.parent not in self.workflows:
             raise Refusal("NOT_FOUND", f"workflow {request.parent} does not exist")
@@ -52,6 +58,7 @@ class WorkflowsStandIn(StandIn):
         execution.state = State.ACTIVE
         execution.start_time = {"seconds": self.tick()}
         self.executions[execution.name] = execution
+        self.began(execution)
         return execution
 
     def _get(self, request: wf.GetExecutionRequest) -> Any:
@@ -78,6 +85,7 @@ class WorkflowsStandIn(StandIn):
         if execution.state not in {State.ACTIVE, State.QUEUED}:
             raise Refusal("FAILED_PRECONDITION", f"execution is {execution.state.name}, not active")
         execution.state = State.CANCELLED
+        self.stopping(execution)
         return execution
 
 

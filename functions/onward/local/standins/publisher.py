@@ -1,0 +1,78 @@
+"""Publishes the platform's notices to the Pub/Sub emulator: once each, or as badly as it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from onward.local.standins.notices import Notice
+
+SECONDS = 20.0
+"""How long the emulator may take."""
+
+
+class Faults(msgspec.Struct, frozen=True):
+    """What share of the notices, 0 to 1, meets which fate; each notice's own follows from the seed."""
+
+    seed: int = 0
+    lost: float = 0.0
+    """Only of those about jobs: nothing but its notice ever tells of an object."""
+    doubled: float = 0.0
+    delayed: float = 0.0
+    longest: float = 1.0
+    """Seconds of delay, at most."""
+
+
+class Publisher:
+    """Publishes in the loop's own time. `address` is the emulator's."""
+
+    def __init__(self, address: str, project: str, loop: asyncio.AbstractEventLoop, faults: Faults) -> None:
+        import grpc  # type: ignore[import-untyped]
+        from google.pubsub_v1.services.publisher import PublisherClient
+        from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+
+        transport = PublisherGrpcTransport(channel=grpc.insecure_channel(address))
+        self._client = PublisherClient(transport=transport)
+        self._project = project
+        self._loop = loop
+        self._faults = faults
+        self._under_way: set[asyncio.Future[Any]] = set()
+
+    def publish(self, topic: str, notice: Notice, done: Callable[[], None] = lambda: None) -> None:
+        """Returns at once; `done` is called in the loop when the emulator has (all copies of) it.
+
+        May be called from any thread.
+        """
+        self._loop.call_soon_threadsafe(self._publish, topic, notice, done)
+
+    def _publish(self, topic: str, notice: Notice, done: Callable[[], None]) -> None:
+        for delay in self._delays(topic, notice):
+            task = asyncio.ensure_future(self._send(topic, notice, delay, done), loop=self._loop)
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    def _delays(self, topic: str, notice: Notice) -> list[float]:
+        """After how many seconds each copy of the notice goes out."""
+        faults = self._faults
+        fate = random.Random(f"{faults.seed} {topic} {notice.about}")
+        if fate.random() < faults.lost and "bucketId" not in notice.attributes:
+            return []
+        copies = 2 if fate.random() < faults.doubled else 1
+        return [
+            fate.uniform(0, faults.longest) if fate.random() < faults.delayed else 0.0 for _ in range(copies)
+        ]
+
+    async def _send(self, topic: str, notice: Notice, delay: float, done: Callable[[], None]) -> None:
+        from google.pubsub_v1.types import PublishRequest, PubsubMessage
+
+        await asyncio.sleep(delay)
+        request = PublishRequest(
+            topic=f"projects/{self._project}/topics/{topic}",
+            messages=[PubsubMessage(data=notice.data, attributes=dict(notice.attributes))],
+        )
+        await asyncio.to_thread(self._client.publish, request, timeout=SECONDS)
+        done()

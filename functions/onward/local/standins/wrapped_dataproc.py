@@ -1,0 +1,69 @@
+"""Dataproc whose jobs and batches really run: on local Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from google.cloud import dataproc_v1 as dp
+from google.protobuf.json_format import MessageToDict
+
+from onward.core import events
+from onward.core.pipeline import Dataproc
+from onward.local.standins.dataproc import BatchState, DataprocStandIn, JobState
+from onward.local.standins.notices import Notice, batch_ended, job_ended
+from onward.local.standins.runner import Runner
+from onward.ports import JobRef, Status
+
+_JOB = {events.JobState.SUCCEEDED: JobState.DONE, events.JobState.CANCELLED: JobState.CANCELLED}
+_BATCH = {
+    events.JobState.SUCCEEDED: BatchState.SUCCEEDED,
+    events.JobState.CANCELLED: BatchState.CANCELLED,
+}
+
+
+class WrappedDataproc(DataprocStandIn):
+    """`clusters` are there already; `tell` publishes how each job and batch ended."""
+
+    def __init__(self, runner: Runner, tell: Callable[[Notice], None], *clusters: str) -> None:
+        super().__init__(*clusters)
+        self._runner = runner
+        self._tell = tell
+        self._refs: dict[str, JobRef] = {}
+
+    def job_began(self, project: str, region: str, job: Any, operation: str) -> None:
+        """See `DataprocStandIn`."""
+
+        def ended(status: Status) -> None:
+            with self._lock:
+                self.end_job(name, _JOB.get(status.state, JobState.ERROR), status.error)
+            self._tell(job_ended(project, region, job, operation))
+
+        name = job.reference.job_id
+        body = MessageToDict(dp.Job.pb(job))
+        job.status = dp.JobStatus(state=JobState.RUNNING)
+        self._start(
+            name, name, Dataproc(job={kind: body[kind] for kind in body if kind.endswith("Job")}), job, ended
+        )
+
+    def batch_began(self, batch: Any) -> None:
+        """See `DataprocStandIn`."""
+
+        def ended(status: Status) -> None:
+            with self._lock:
+                self.end_batch(batch.name, _BATCH.get(status.state, BatchState.FAILED), status.error)
+            self._tell(batch_ended(batch))
+
+        body = MessageToDict(dp.Batch.pb(batch))
+        job = {f"{kind.removesuffix('Batch')}Job": body[kind] for kind in body if kind.endswith("Batch")}
+        batch.state = BatchState.RUNNING
+        does = Dataproc(job=job, properties=dict(batch.runtime_config.properties))
+        self._start(batch.name, batch.name.rpartition("/")[2], does, batch, ended)
+
+    def stopping(self, job: Any) -> None:
+        """See `DataprocStandIn`."""
+        self._runner.cancel(self._refs[job.name if isinstance(job, dp.Batch) else job.reference.job_id])
+
+    def _start(self, key: str, title: str, does: Dataproc, job: Any, ended: Callable[[Status], None]) -> None:
+        # Every file is named by its URI: none is found by a relative name.
+        self._refs[key] = self._runner.start(title, does, self._runner.buckets.root, job.labels, ended)
