@@ -1,0 +1,161 @@
+"""Cloud Storage's JSON API over the folder buckets: upload, download, look up, list, delete.
+
+Functions and jobs so see the same objects. Hidden and temporary files are no objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.parser import BytesParser
+from email.policy import HTTP
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from onward.core.errors import UserError
+from onward.local.buckets import Buckets, is_ignored
+from onward.local.http import Request, Response, Server
+from onward.local.standins.globs import pattern
+
+LARGEST = 256 * 1024 * 1024
+"""Bytes of an upload: it is held in memory."""
+_OBJECT = re.compile(r"/(?:download/)?storage/v1/b/(?P<bucket>[^/]+)/o/(?P<name>.+)", re.DOTALL)
+_LIST = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)/o")
+_UPLOAD = re.compile(r"(?:/resumable)?/upload/storage/v1/b/(?P<bucket>[^/]+)/o")
+
+
+def generation(identity: str) -> str:
+    """A number that stands for a file's content, by what the watcher knows it by."""
+    return str(int.from_bytes(hashlib.sha256(identity.encode()).digest()[:7]))
+
+
+def resource(bucket: str, name: str, generation: str, size: int, updated: int) -> dict[str, Any]:
+    """An object as the JSON API describes it; `updated` is in microseconds."""
+    moment = datetime.fromtimestamp(updated / 1_000_000, UTC).isoformat(timespec="milliseconds")
+    moment = moment.replace("+00:00", "Z")
+    return {
+        "kind": "storage#object",
+        "id": f"{bucket}/{name}/{generation}",
+        "name": name,
+        "bucket": bucket,
+        "generation": generation,
+        "metageneration": "1",
+        "contentType": mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "timeCreated": moment,
+        "updated": moment,
+        "storageClass": "STANDARD",
+        "size": str(size),
+    }
+
+
+class Storage:
+    """Serves the buckets over HTTP, once it listens."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+        self._server = Server(self._handle, _error, LARGEST)
+
+    async def listen(self) -> str:
+        """Returns its address, `http://host:port`."""
+        return f"http://127.0.0.1:{await self._server.listen('127.0.0.1', 0)}"
+
+    async def close(self) -> None:
+        """Cut what is being answered."""
+        await self._server.close()
+
+    async def _handle(self, request: Request) -> Response:
+        try:
+            return self._route(request)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return _error(404, f"No such object or bucket: {request.path}")
+        except UserError as error:
+            return _error(400, str(error))
+
+    def _route(self, request: Request) -> Response:
+        query = request.query
+        match request.method:
+            case "GET" if found := _OBJECT.fullmatch(request.path):
+                if query.get("alt") == "media":
+                    return Response(
+                        200, self._path(**found.groupdict()).read_bytes(), "application/octet-stream"
+                    )
+                return _json(self._described(**found.groupdict()))
+            case "GET" if found := _LIST.fullmatch(request.path):
+                return self._listed(found["bucket"], query)
+            case "POST" if found := _UPLOAD.fullmatch(request.path):
+                return self._upload(found["bucket"], request)
+            case "DELETE" if found := _OBJECT.fullmatch(request.path):
+                self._path(**found.groupdict()).unlink()
+                return Response(204, b"")
+        return _error(501, f"this stand-in has no {request.method} {request.path}")
+
+    def _path(self, bucket: str, name: str) -> Path:
+        path = self._buckets.path(f"gs://{bucket}/{name}")
+        if not path.is_file():
+            raise FileNotFoundError
+        return path
+
+    def _described(self, bucket: str, name: str) -> dict[str, Any]:
+        status = os.stat(self._path(bucket, name))
+        identity = f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
+        return resource(bucket, name, generation(identity), status.st_size, status.st_mtime_ns // 1_000)
+
+    def _listed(self, bucket: str, query: Any) -> Response:
+        folder = self._buckets.folder(bucket)
+        if not folder.is_dir():
+            raise FileNotFoundError
+        prefix, glob = query.get("prefix", ""), query.get("matchGlob")
+        matches = pattern(glob).fullmatch if glob else (lambda _: True)
+        names = [name for name in sorted(_names(folder)) if name.startswith(prefix) and matches(name)]
+        names = [name for name in names if name > query.get("pageToken", "")]
+        most = int(query.get("maxResults", 1000))
+        found = {"kind": "storage#objects", "items": [self._described(bucket, name) for name in names[:most]]}
+        return _json({**found, "nextPageToken": names[most - 1]} if len(names) > most else found)
+
+    def _upload(self, bucket: str, request: Request) -> Response:
+        match request.query.get("uploadType"):
+            case "multipart":
+                head = f"content-type: {request.headers.get('content-type', '')}\r\n\r\n".encode()
+                # Not by lines: the object's own bytes may hold any.
+                described, content = _parts(head + request.body)
+                name = str(msgspec.json.decode(described).get("name") or request.query.get("name", ""))
+            case "media":
+                name, content = request.query.get("name", ""), request.body
+            case other:
+                return _error(501, f"this stand-in takes no upload of type {other}")
+        self._buckets.write(f"gs://{bucket}/{name}", content)
+        return _json(self._described(bucket, name))
+
+
+def _parts(body: bytes) -> tuple[bytes, bytes]:
+    """The two parts of a multipart/related body."""
+    message = BytesParser(policy=HTTP).parsebytes(body.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+    boundary = b"--" + str(message.get_boundary("")).encode()
+    _, first, second, *_ = body.partition(b"\r\n\r\n")[2].split(boundary, 3)
+    return first.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n"), second.partition(b"\r\n\r\n")[
+        2
+    ].removesuffix(b"\r\n")
+
+
+def _names(folder: Path, above: str = "") -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if is_ignored(entry.name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _names(Path(entry.path), f"{above}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield above + entry.name
+
+
+def _json(value: Any) -> Response:
+    return Response(200, msgspec.json.encode(value))
+
+
+def _error(code: int, message: str) -> Response:
+    return Response(code, msgspec.json.encode({"error": {"code": code, "message": message}}))
