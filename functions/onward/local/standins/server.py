@@ -67,18 +67,14 @@ class StandIn:
     @contextmanager
     def serving(self) -> Iterator[Callable[[type[Any], str], Any]]:
         """Serve on a port of its own; yields how Google's clients are connected to it."""
-        server = grpc.server(ThreadPoolExecutor(4))
+        with served(self) as address, grpc.insecure_channel(address) as channel:
+            yield lambda kind, _: kind(transport=kind.get_transport_class("grpc")(channel=channel))
+
+    def add_to(self, server: Any) -> None:
+        """Answer this gRPC server's calls."""
         for service, methods in self.services().items():
             handlers = {name: self._handler(name, *method) for name, method in methods.items()}
             server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
-        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        server.start()
-        channel = grpc.insecure_channel(address)
-        try:
-            yield lambda kind, _: kind(transport=kind.get_transport_class("grpc")(channel=channel))
-        finally:
-            channel.close()
-            server.stop(None).wait()
 
     def _handler(self, name: str, do: Callable[[Any], Any], request: Any, response: Any) -> Any:
         def handle(message: Any, context: grpc.ServicerContext) -> Any:
@@ -102,6 +98,20 @@ class StandIn:
             request_deserializer=getattr(request, "deserialize", None) or request.FromString,
             response_serializer=getattr(response, "serialize", None) or response.SerializeToString,
         )
+
+
+@contextmanager
+def served(*standins: StandIn) -> Iterator[str]:
+    """Serve them at one port of 127.0.0.1; yields `host:port`."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    for standin in standins:
+        standin.add_to(server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield address
+    finally:
+        server.stop(None).wait()
 
 
 def _happen(fault: Fault, context: grpc.ServicerContext) -> None:
