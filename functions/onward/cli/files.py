@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,10 @@ def validate(places: Places, path: Path | None, as_json: bool) -> int:
     PATH is a folder of pipelines, a pipeline's folder, or its pipeline.yaml. The exit code is 2 when there
     is a problem.
     """
-    from onward.cli.text import safe
-
     path = path or places.workflows
     if not path.exists():
         raise click.UsageError(f"{path} is not there; PATH is a folder of pipelines, or a pipeline's")
-    catalog, problems = _checked(path)
+    catalog, problems = checked(path)
     if as_json:
         report = {
             "pipelines": sorted(catalog.pipelines),
@@ -53,24 +52,39 @@ def validate(places: Places, path: Path | None, as_json: bool) -> int:
         }
         click.echo(json.dumps(report))
     else:
-        for problem in problems:
-            click.echo(safe(str(problem)))
-        sound = sorted(set(catalog.pipelines) - {Path(p.file).parent.name for p in problems})
-        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}" if problems else "no problems"
-        click.echo(f"{count}; sound: {', '.join(sound) or 'none'}", err=bool(problems))
+        tell(catalog, problems)
     return WRONG if problems else SOUND
 
 
-def _checked(path: Path) -> tuple[Catalog, list[Problem]]:
-    """The catalog, and its problems together with those of the Workflows definitions."""
-    from onward import catalog
-    from onward.core.errors import BadPipeline
-    from onward.core.problems import Problem
-    from onward.local.workflows import check_workflows
+def tell(catalog: Catalog, problems: Collection[Problem]) -> None:
+    """Print the problems, and which pipelines have none."""
+    from onward.cli.text import safe
 
-    found = catalog.read(path)
+    for problem in problems:
+        click.echo(safe(str(problem)))
+    sound = sorted(set(catalog.pipelines) - {Path(p.file).parent.name for p in problems})
+    count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}" if problems else "no problems"
+    click.echo(f"{count}; sound: {', '.join(sound) or 'none'}", err=bool(problems))
+
+
+def checked(path: Path, env_file: Path | None = None) -> tuple[Catalog, list[Problem]]:
+    """The catalog, and its problems together with those that only a service would find."""
+    from onward import catalog
+    from onward.core.definition.loader import locate
+    from onward.core.errors import BadPipeline
+    from onward.core.problems import Finding, Problem
+    from onward.local.workflows import check_workflows
+    from onward.services import resources
+
+    found = catalog.read(path, env_file)
     problems = list(found.problems)
     for entry in found.pipelines.values():
+        findings = [
+            Finding(("steps", step.name), message)
+            for step in entry.pipeline.steps
+            for message in resources.problems(step)
+        ]
+        problems += locate(findings, entry.text, str(entry.folder / catalog.PIPELINE))
         try:
             check_workflows(entry)
         except BadPipeline as error:

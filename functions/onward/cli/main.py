@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from onward.cli import demo, files, looking, running, up
+from onward.cli.compile import compile_
 from onward.cli.interruption import Left
 from onward.cli.places import STATE, WORKFLOWS, Places
 from onward.core.errors import OnwardError, UserError
@@ -79,6 +80,7 @@ for command in (
     running.cancel,
     running.retry,
     files.validate,
+    compile_,
     files.graph,
     files.schema,
     files.version,
