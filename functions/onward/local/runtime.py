@@ -33,8 +33,7 @@ from onward.local.jobs.processes import kill_marked
 from onward.local.ledger import Ledger
 from onward.local.loop import EventLoop
 from onward.local.objects import LocalObjects
-from onward.local.pool.pool import Pool
-from onward.local.pool.process import MARK
+from onward.local.pool.pool import MARK, Pool
 from onward.local.services import ProcessService, PythonService
 from onward.local.watcher import Arrival, Watcher
 from onward.ports import JobRef, Service, Status, Write

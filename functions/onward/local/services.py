@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
+from onward.calls.call import Call, Died, Outcome, Raised, Returned
 from onward.core.errors import Refused, UserError
 from onward.core.events import JobState
 from onward.core.pipeline import Python
 from onward.local.commands import OUTPUT, Commands
 from onward.local.jobs.jobs import Jobs
 from onward.local.jobs.model import Alive, Ended, Lost, Missing, Result
-from onward.local.pool.call import Call, Died, Outcome, Raised, Returned
 from onward.local.pool.pool import Pool
 from onward.ports import Accepted, Declined, JobRef, JobRequest, Status, Submission
 

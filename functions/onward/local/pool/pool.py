@@ -12,9 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from onward.local.pool.call import Call, Died, Outcome, Raised
-from onward.local.pool.process import Process
-from onward.local.pool.worker import MAX_BODY
+from onward.calls.call import Call, Died, Outcome, Raised
+from onward.calls.process import Process
+from onward.calls.worker import MAX_BODY
+from onward.local.pool import log
+
+MARK = "ONWARD_CALLS"
+"""Names, in the environment of a worker and of all it starts, the folder that its pipeline's folder is in."""
 
 TICK = 0.025
 """Seconds after which a call counts as long, to within a factor of two."""
@@ -133,7 +137,8 @@ class Pool:
             if idle and not any(process.killed for process in self._processes):
                 idle[0].kill()
             return None
-        process = Process(folder)
+        environ = {**os.environ, MARK: os.path.dirname(folder)}
+        process = Process(folder, environ, log.append)
         self._processes.append(process)
         self._still_ticks = 0
         self._loop.add_reader(process.answers, self._on_answers, process)

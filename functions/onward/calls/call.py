@@ -1,4 +1,4 @@
-"""What goes into the pool and what comes out of it."""
+"""What goes into a worker process and what comes out of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     folder: str  #: absolute path of the folder that holds the file; the file may import its siblings
     target: str  #: `file.py:function`
     args: bytes  #: the keyword arguments, a JSON object
-    log: str  #: path of the log; what the call prints is appended to it, and creates it
+    log: str  #: where what it prints goes; on a laptop the path of a file
 
 
 class Returned(msgspec.Struct, frozen=True, gc=False):

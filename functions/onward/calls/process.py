@@ -8,21 +8,21 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 
-from onward.local.pool import log, worker
-from onward.local.pool.call import Call, Died, Outcome, Raised, Returned
-from onward.local.pool.worker import HEADER, MAX_BODY, MAX_INLINE, MAX_OUTPUT, PACKET, PIPE_SIZE, RETURNED
+from onward.calls import worker
+from onward.calls.call import Call, Died, Outcome, Raised, Returned
+from onward.calls.worker import HEADER, MAX_BODY, MAX_INLINE, MAX_OUTPUT, PACKET, PIPE_SIZE, RETURNED
+
+Log = Callable[[str, bytes], None]
+"""(the call's log, what it printed); it does not raise."""
 
 MAX_AHEAD = 64
 """Calls that a process has been sent at most."""
 
 AHEAD_MICROSECONDS = 5_000
 """Work, as foreseen, that a process has been sent at most; a single call may be longer."""
-
-
-MARK = "ONWARD_CALLS"
-"""Names, in the environment of a worker and of all it starts, the folder that its pipeline's folder is in."""
 
 
 class Process:
@@ -32,9 +32,10 @@ class Process:
     `output` (then `read_output`; otherwise the answer brings what was printed).
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, environ: Mapping[str, str], log: Log) -> None:
         """Start the process; OSError or ValueError if that is not possible."""
         self.folder = folder
+        self._log = log
         self.sent: deque[tuple[Call, int]] = deque()  # the unanswered, each with its foreseen microseconds
         self.fresh = True  # set whenever another call becomes the oldest unanswered one
         self.slow = False  # that call takes long: nothing is sent behind it
@@ -50,7 +51,7 @@ class Process:
             self._calls.setblocking(False)
             self.answers, answers = _pipe(ours, theirs)
             self.output, output = _pipe(ours, theirs)
-            self._child = _spawn(folder, self._inbox.fileno(), answers, self.output, output)
+            self._child = _spawn(folder, environ, self._inbox.fileno(), answers, self.output, output)
             self.ended = os.pidfd_open(self._child.pid)
             ours.callback(os.close, self.ended)
             self._opened = ours.pop_all()
@@ -145,7 +146,7 @@ class Process:
                 break
             call = self._answered(microseconds)
             if output_size:
-                log.append(call.log, bytes(buffer[output:end]))
+                self._log(call.log, bytes(buffer[output:end]))
             if kind == RETURNED:
                 outcomes.append(Returned(call.id, bytes(buffer[body:output])))
             else:
@@ -165,7 +166,7 @@ class Process:
     def read_output(self) -> None:
         """Move what the running call has printed to its log; only while `slow`, else it may be another's."""
         with suppress(BlockingIOError):
-            log.append(self.sent[0][0].log, os.read(self.output, PIPE_SIZE))
+            self._log(self.sent[0][0].log, os.read(self.output, PIPE_SIZE))
 
     def kill(self) -> None:
         """Kill the process and whatever it has started; `ended` tells when it is gone."""
@@ -185,7 +186,7 @@ class Process:
         how = _how(self._child.wait())
         for call in lost:
             with suppress(BlockingIOError):
-                log.append(call.log, os.read(self.output, PIPE_SIZE))
+                self._log(call.log, os.read(self.output, PIPE_SIZE))
             outcomes.append(Died(call.id, how))
         self._opened.close()
         return outcomes, unstarted
@@ -200,11 +201,13 @@ def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
     return reader, writer
 
 
-def _spawn(folder: str, inbox: int, answers: int, printed: int, output: int) -> subprocess.Popen[bytes]:
+def _spawn(  # noqa: PLR0913, PLR0917 - a process and its channels
+    folder: str, environ: Mapping[str, str], inbox: int, answers: int, printed: int, output: int
+) -> subprocess.Popen[bytes]:
     arguments = [folder, *map(str, (os.getpid(), inbox, answers, printed))]
     return subprocess.Popen(
         [sys.executable, "-P", "-X", "faulthandler", worker.__file__, *arguments],
-        env={**os.environ, MARK: os.path.dirname(folder)},
+        env=environ,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
