@@ -43,9 +43,9 @@ def parse_timer(request: Request) -> Result:
     if len(request.body) > MAX_BODY:
         raise BadEvent(f"a timer of {len(request.body):,} bytes is none of ours")
     raw = decode(request.body, dict[str, Any], "a timer", _TIMER)
-    _refuse_newer(raw, ("name", "at", "event"))
     match raw:
         case {"name": str(name), "at": int(at), "event": dict(event)}:
+            _refuse_newer(raw, ("name", "at", "event"))
             return Facts((Rang(SetTimer(name, at, _event(event))),))
         case _:
             raise BadEvent(f"a timer must be JSON such as {_TIMER}")
