@@ -1,5 +1,14 @@
-"""The emulators, for every test of the cloud path."""
+"""The emulators and a deployment on them, for every test of the cloud path."""
 
+from cloud.deployment import deployment, lines, workflows
 from cloud.fixtures import firestore_address, firestore_project, pubsub_address, pubsub_project
 
-__all__ = ["firestore_address", "firestore_project", "pubsub_address", "pubsub_project"]
+__all__ = [
+    "deployment",
+    "firestore_address",
+    "firestore_project",
+    "lines",
+    "pubsub_address",
+    "pubsub_project",
+    "workflows",
+]
