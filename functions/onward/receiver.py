@@ -15,10 +15,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+from onward.core.commands import SetTimer
 from onward.core.errors import Temporary, UserError
+from onward.core.naming import JobName
 from onward.engine import Engine
 from onward.ingress.envelope import Request, letter
-from onward.ingress.facts import Facts, Ignored, Parser, Poison
+from onward.ingress.facts import Doorbell, Fact, Facts, Ignored, Parser, Poison, Rang, Told
 from onward.intake import Intake, Outcome
 from onward.ports import Clock
 
@@ -26,6 +28,7 @@ DONE, AGAIN = 204, 500
 LONGEST_REASON = 4_000
 """Characters of a reason in a log line."""
 _SEVERITY = {"handled": "INFO", "ignored": "INFO", "poison": "ERROR", "again": "WARNING", "crashed": "ERROR"}
+_NAMES = {"run": "run", "pipeline": "pipeline", "node": "step", "attempt": "attempt"}
 Log = Callable[[Mapping[str, Any]], None]
 
 
@@ -53,21 +56,23 @@ class Receiver:
         lower = {name.lower(): value for name, value in headers.items()}
         request = Request(lower, body, self._clock.now())
         # The trouble of one thing in a request keeps none of the others from being done.
-        statuses = [self._settle(door, request, outcome) for outcome in self._outcomes(parse, request)]
+        statuses = [self._settle(door, request, *found) for found in self._outcomes(parse, request)]
         return max(statuses, default=DONE)
 
-    def _outcomes(self, parse: Parser, request: Request) -> Iterator[Outcome | Exception]:
+    def _outcomes(self, parse: Parser, request: Request) -> Iterator[tuple[Fact | None, Outcome | Exception]]:
+        fact = None
         try:
             match parse(request):
                 case Facts(facts=facts):
                     for fact in facts:
-                        yield from self._intake.outcomes(fact)
+                        for outcome in self._intake.outcomes(fact):
+                            yield fact, outcome
                 case Ignored() | Poison() as nothing:
-                    yield nothing
+                    yield None, nothing
         except Exception as error:
-            yield error
+            yield fact, error
 
-    def _settle(self, door: str, request: Request, outcome: Outcome | Exception) -> int:
+    def _settle(self, door: str, request: Request, fact: Fact | None, outcome: Outcome | Exception) -> int:
         began, stack = self._clock.now(), {}
         try:
             what, reason = self._act(door, request, outcome)
@@ -82,7 +87,7 @@ class Receiver:
                 "message": f"{door}: {what}" + (f": {reason[:LONGEST_REASON]}" if reason else ""),
                 "door": door,
                 "outcome": what,
-                **_about(outcome),
+                **_about(fact, outcome),
                 "milliseconds": (self._clock.now() - began) // 1000,
                 **stack,
             }
@@ -108,13 +113,19 @@ class Receiver:
         return "poison", reason
 
 
-def _about(outcome: Outcome | Exception) -> dict[str, Any]:
-    """What an event is about, under the names that people know."""
-    match outcome:
-        case Exception() | Ignored() | Poison():
+def _about(fact: Fact | None, outcome: Outcome | Exception) -> dict[str, Any]:
+    """The event that came of a fact, or the fact if none did, under the names that people know."""
+    about: Any = fact if isinstance(outcome, Exception | Ignored | Poison) else outcome
+    match about:
+        case None:
             return {}
+        case Told(event=event) | Rang(timer=SetTimer(event=event)):
+            about = event
+        case Doorbell(owner=JobName() as owner):
+            about = owner
         case _:
-            event = msgspec.structs.asdict(outcome)
-            names = (("run", "run"), ("pipeline", "pipeline"), ("node", "step"), ("attempt", "attempt"))
-            told = {name: event[field] for field, name in names if field in event}
-            return {"event": outcome.__struct_config__.tag, **told}
+            pass
+    told = msgspec.structs.asdict(about)
+    found = {name: told[field] for field, name in _NAMES.items() if field in told}
+    tag = about.__struct_config__.tag
+    return found if tag is None else {"event": tag, **found}
