@@ -12,7 +12,7 @@ from onward.core.errors import Unavailable
 from onward.core.events import JobState
 from onward.core.naming import job_name
 from onward.core.pipeline import SECOND, Step
-from onward.ports import Accepted, Busy, Declined, JobRef, JobRequest, Service, Status
+from onward.ports import Accepted, Busy, Declined, EphemeralCluster, JobRef, JobRequest, Service, Status
 
 NOW = 1_790_000_000 * SECOND
 RUN = "0123456789abcdef0123"
@@ -34,6 +34,8 @@ class World(Protocol):
     """What a job that succeeds returns."""
     unique: bool
     """Whether the service refuses a second job of a name itself."""
+    cluster: EphemeralCluster | None = None
+    """The run's own that the step runs on."""
 
     def running(self) -> list[str]:
         """The jobs that were not told to stop and have not ended."""
@@ -235,12 +237,20 @@ class ServiceContract:
 def request(world: World, attempt: int = 1) -> JobRequest:
     name = job_name(world.step.name, RUN, 3, attempt)
     return JobRequest(
-        name, RUN, world.step.name, attempt, "weather", "plan1", world.step, until=NOW + 20 * SECOND
+        name,
+        RUN,
+        world.step.name,
+        attempt,
+        "weather",
+        "plan1",
+        world.step,
+        until=NOW + 20 * SECOND,
+        cluster=world.cluster,
     )
 
 
 def ref_of(asked: JobRequest, job: str | None = None) -> JobRef:
-    return JobRef(asked.name, asked.run, asked.node, asked.attempt, asked.step, job)
+    return JobRef(asked.name, asked.run, asked.node, asked.attempt, asked.step, job, asked.cluster)
 
 
 def submitted(world: World, attempt: int = 1) -> JobRef:

@@ -18,6 +18,7 @@ _JOB = re.compile(
     r"(?P<step>[a-z][a-z0-9-]*)-(?P<run>[0-9a-f]{20})-(?P<try>\d{1,4})-(?P<number>\d{1,5})-(?P<attempt>\d{1,4})"
 )
 _STEP_PREFIX = 24
+_CLUSTER_PREFIX = 14
 
 
 def run_id(pipeline: str, *facts: str) -> str:
@@ -53,8 +54,13 @@ class JobName(msgspec.Struct, frozen=True):
 
 def job_name(step: str, run: str, number: int, attempt: int) -> str:
     """The name of the job of one attempt of the step with this number in its plan."""
-    slug = step.replace("_", "-")[:_STEP_PREFIX].rstrip("-")
+    slug = step.lstrip("~").replace("_", "-")[:_STEP_PREFIX].rstrip("-")
     return f"{slug}-{run.partition('~')[0]}-{try_number(run)}-{number}-{attempt}"
+
+
+def cluster_name(cluster: str, run: str, number: int, n: int) -> str:
+    """The name of a cluster's n-th incarnation: as a job's, and at most the 51 characters of a cluster."""
+    return job_name(cluster[:_CLUSTER_PREFIX], run, number, n)
 
 
 def parse_job_name(name: str) -> JobName | None:

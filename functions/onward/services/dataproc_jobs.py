@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from onward.core.errors import Refused
 from onward.core.events import JobState
-from onward.core.pipeline import Dataproc
+from onward.core.pipeline import Dataproc, Step
 from onward.ports import JobRef, JobRequest, Status
 from onward.services.bodies import message, reserve
 from onward.services.clients import Clients
@@ -52,12 +52,13 @@ class ClusterJobs:
         from google.cloud import dataproc_v1
 
         check(request.step)
-        project, region = self._settings.place(request.step)
+        parent = self._parent(request.step)
+        project, region = at(parent, "projects", "regions")
         submit = dataproc_v1.SubmitJobRequest(
             project_id=project, region=region, job=self._job(request), request_id=request_id(request.name)
         )
         self._client(region).submit_job_as_operation(submit, retry=None, timeout=seconds)
-        return f"projects/{project}/regions/{region}/jobs/{request.name}"
+        return f"{parent}/jobs/{request.name}"
 
     def read(self, job: str, seconds: float) -> Job:
         """See `service.Api`."""
@@ -72,8 +73,7 @@ class ClusterJobs:
 
     def named(self, ref: JobRef, seconds: float) -> Sequence[Job]:
         """See `service.Api`."""
-        project, region = self._settings.place(ref.step)
-        return (self.read(f"projects/{project}/regions/{region}/jobs/{ref.name}", seconds),)
+        return (self.read(f"{self._parent(ref.step)}/jobs/{ref.name}", seconds),)
 
     def cancel(self, job: str, seconds: float) -> None:
         """See `service.Api`."""
@@ -82,6 +82,10 @@ class ClusterJobs:
         project, region, job_id = at(job, "projects", "regions", "jobs")
         cancel = dataproc_v1.CancelJobRequest(project_id=project, region=region, job_id=job_id)
         self._client(region).cancel_job(cancel, retry=None, timeout=seconds)
+
+    def _parent(self, step: Step) -> str:
+        project, region = self._settings.place(step)
+        return f"projects/{project}/regions/{region}"
 
     def _client(self, region: str) -> dataproc_v1.JobControllerClient:
         from google.cloud import dataproc_v1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from onward.ports import JobRequest
+from onward.ports import EphemeralCluster, JobRequest
 
 JOB = "onward-job"
 """The job's derived name. A job that has it is ours, whatever the service itself calls the job."""
@@ -26,6 +26,15 @@ def labels(request: JobRequest, billing: Mapping[str, str]) -> dict[str, str]:
         "onward-step": value(request.node),
         "onward-attempt": value(f"attempt-{request.attempt}"),
         "onward-pipeline": value(request.pipeline),
+    }
+
+
+def of_cluster(cluster: EphemeralCluster) -> dict[str, str]:
+    """The labels that all incarnations of a run's cluster share, and no other cluster has."""
+    return {
+        "onward-run": value(f"run-{cluster.run}"),
+        "onward-cluster": value(cluster.cluster.name),
+        "onward-pipeline": value(cluster.pipeline),
     }
 
 

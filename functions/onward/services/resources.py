@@ -79,6 +79,16 @@ FLEX = Target(
     },
 )
 CLASSIC = Target("a classic Dataflow template", _DATAFLOW)
+_GCE = "config.gceClusterConfig."
+CLUSTER = Target(
+    "a Dataproc cluster",
+    {
+        "network": f"{_GCE}networkUri",
+        "subnetwork": f"{_GCE}subnetworkUri",
+        "service_account": f"{_GCE}serviceAccount",
+        "kms_key": "config.encryptionConfig.gcePdKmsKeyName",
+    },
+)
 EXECUTION = Target("a Cloud Workflows execution", {"call_log_level": "callLogLevel"})
 
 

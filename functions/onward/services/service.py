@@ -20,7 +20,7 @@ import msgspec
 from onward.core.errors import Refused, Unavailable, UserError
 from onward.core.events import JobState
 from onward.core.pipeline import SECOND
-from onward.ports import Accepted, Clock, Declined, JobRef, JobRequest, Status, Submission
+from onward.ports import Accepted, Busy, Clock, Declined, JobRef, JobRequest, Status, Submission
 from onward.services.grpc_errors import said, submission
 from onward.services.labels import JOB
 
@@ -35,6 +35,14 @@ class Job(msgspec.Struct, frozen=True):
     status: Status
 
 
+class NotYet(Exception):
+    """The job can't be started now; `busy` says why, and when to try again."""
+
+    def __init__(self, why: str, wait: int) -> None:
+        super().__init__(why)
+        self.busy = Busy(why, wait)
+
+
 class Api(Protocol):
     """A service's calls: each is made once, and raises what Google's client raises."""
 
@@ -47,7 +55,10 @@ class Api(Protocol):
         """Whether a second job of a name is refused with ALREADY_EXISTS even when the first has ended."""
 
     def create(self, request: JobRequest, seconds: float) -> str:
-        """Start the job, labelled as ours; returns its resource name. Raises `Refused` for a bad body."""
+        """Start the job, labelled as ours; returns its resource name.
+
+        Raises `Refused` for a bad body, and `NotYet`.
+        """
 
     def read(self, job: str, seconds: float) -> Job:
         """The job of this resource name."""
@@ -72,12 +83,14 @@ class CloudService:
 
         try:
             if request.again and not self._api.refuses_repeats:
-                left = min(self._left(request), CALL_SECONDS)
+                left = min(time_left(request, self._clock), CALL_SECONDS)
                 if adopted := self._adopted(request, self._all(_ref(request), left)):
                     return adopted
-            return Accepted(self._api.create(request, self._left(request)))
+            return Accepted(self._api.create(request, time_left(request, self._clock)))
         except (Refused, UserError) as error:
             return Declined(str(error))
+        except NotYet as error:
+            return error.busy
         except AlreadyExists:
             return self._taken(request)
         except GoogleAPICallError as error:
@@ -110,12 +123,6 @@ class CloudService:
             # There may be another of its name, from a submit of which nobody heard.
             jobs = _ours(ref.name, self._all(ref))
             self._stop_all(job for job in jobs if job.status.job != ref.job)
-
-    def _left(self, request: JobRequest) -> float:
-        left = (request.until - self._clock.now()) / SECOND
-        if left <= 0:
-            raise Unavailable(f"{request.name} was not submitted: the time to do so had passed")
-        return left
 
     def _all(self, ref: JobRef, seconds: float = CALL_SECONDS) -> Sequence[Job]:
         """The jobs of the reference's name, oldest first."""
@@ -162,6 +169,14 @@ class CloudService:
             pass  # it has ended, or can't be stopped in this state: the next verdict tells, and asks again
         except GoogleAPICallError as error:
             raise Unavailable(f"{self._api.title} did not cancel {job}: {said(error)}") from error
+
+
+def time_left(request: JobRequest, clock: Clock) -> float:
+    """Seconds in which the submit may still be sent. Raises `Unavailable` when there are none."""
+    left = (request.until - clock.now()) / SECOND
+    if left <= 0:
+        raise Unavailable(f"{request.name} was not submitted: the time to do so had passed")
+    return left
 
 
 def _ref(request: JobRequest) -> JobRef:

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from contract.service_contract import FixedClock
+from contract.service_contract import RUN, FixedClock
 from onward.core.errors import NotFound
-from onward.core.pipeline import Dataflow, Dataproc, Step, StepKind, Workflow
+from onward.core.pipeline import Cluster, Dataflow, Dataproc, Step, StepKind, Workflow
+from onward.local.standins import clusters as cl_standin
 from onward.local.standins import dataflow as df_standin
 from onward.local.standins import dataproc as dp_standin
 from onward.local.standins import workflows as wf_standin
 from onward.local.standins.server import StandIn
-from onward.ports import Service
+from onward.ports import EphemeralCluster, Service
 from onward.services.clients import Clients
+from onward.services.clusters import body
 from onward.services.dataflow import dataflow
 from onward.services.dataproc import Dataproc as DataprocService
 from onward.services.settings import Settings
@@ -47,6 +49,7 @@ class CloudWorld:
     read: str
     output: Any = None
     unique = True
+    cluster: EphemeralCluster | None = None
     does: StepKind
 
     @property
@@ -113,6 +116,16 @@ class ClusterJobWorld(CloudWorld):
     def plant(self, name: str) -> None:
         status = dp_standin.dp.JobStatus(state=dp_standin.JobState.RUNNING)
         self.dataproc.jobs[name] = dp_standin.dp.Job(labels={"team": "others"}, status=status)
+
+
+class OwnClusterWorld(ClusterJobWorld):
+    """A job on a run's own cluster, which runs already."""
+
+    cluster = EphemeralCluster(RUN, "weather", Cluster("etl"), 9)
+
+    def __init__(self) -> None:
+        self.standin = self.dataproc = self.clusters = cl_standin.ClustersStandIn()
+        self.clusters.put(body(self.cluster, 1, SETTINGS), cl_standin.State.RUNNING)
 
 
 _JOBS = "projects/proj/regions/europe-west1/jobs"

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from onward.core.naming import (
     JobName,
+    cluster_name,
     job_name,
     next_try,
     parse_job_name,
@@ -38,6 +39,16 @@ def test_a_job_name_fits_every_service_and_says_whose_it_is(
     assert re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name)
     assert name[0] == step[0], "readable at its front"
     assert parse_job_name(name) == JobName(nth_try(run, tries), number, attempt)
+
+
+@given(STEP, RUN, TRY, st.integers(0, 99_999), st.integers(1, 9_999))
+def test_a_clusters_name_fits_dataproc_and_says_whose_it_is(
+    cluster: str, run: str, tries: int, number: int, n: int
+) -> None:
+    name = cluster_name(cluster, nth_try(run, tries), number, n)
+    assert re.fullmatch(r"[a-z][a-z0-9-]{0,49}[a-z0-9]", name)
+    assert name[0] == cluster[0], "readable at its front"
+    assert parse_job_name(name) == JobName(nth_try(run, tries), number, n)
 
 
 @given(

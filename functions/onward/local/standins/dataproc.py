@@ -61,22 +61,37 @@ class DataprocStandIn(StandIn):
     def stopping(self, job: Any) -> None:
         """A job or a batch was told to stop."""
 
+    def check_cluster(self, name: str) -> None:
+        """Refuse what does not take jobs."""
+        if name not in self.clusters:
+            raise Refusal("NOT_FOUND", f"Not found: Cluster {name}")
+
+    def answered(self, request_id: str) -> lro.Operation | None:
+        """What the request of this id was answered, if it came before."""
+        check(_REQUEST_ID, request_id, "request id")
+        return self._answers.get(request_id)
+
+    def operation(self, request_id: str, place: str) -> lro.Operation:
+        """A new operation in that place, and the answer to all requests of that id."""
+        answer = lro.Operation(name=f"projects/{place}/operations/{self.tick()}")
+        if request_id:
+            self._answers[request_id] = answer
+        return answer
+
     def _submit(self, request: dp.SubmitJobRequest) -> lro.Operation:
-        check(_REQUEST_ID, request.request_id, "request id")
-        if answer := self._answers.get(request.request_id):
+        if answer := self.answered(request.request_id):
             return answer
         job = dp.Job(request.job)
         check("[A-Za-z0-9_-]{1,100}", job.reference.job_id, "job id")
         check_labels(job.labels, 32, strict=True)
         if not dp.Job.pb(job).WhichOneof("type_job"):
             raise Refusal("INVALID_ARGUMENT", "Job type must be set")
-        if job.placement.cluster_name not in self.clusters:
-            raise Refusal("NOT_FOUND", f"Not found: Cluster {job.placement.cluster_name}")
+        self.check_cluster(job.placement.cluster_name)
         if job.reference.job_id in self.jobs:
             raise Refusal("ALREADY_EXISTS", f"Already exists: Job {job.reference.job_id}")
         job.status = dp.JobStatus(state=JobState.PENDING)
         self.jobs[job.reference.job_id] = job
-        answer = self._operation(request.request_id, f"{request.project_id}/regions/{request.region}")
+        answer = self.operation(request.request_id, f"{request.project_id}/regions/{request.region}")
         self.job_began(request.project_id, request.region, job, answer.name)
         return answer
 
@@ -96,9 +111,8 @@ class DataprocStandIn(StandIn):
         return job
 
     def _create_batch(self, request: dp.CreateBatchRequest) -> lro.Operation:
-        check(_REQUEST_ID, request.request_id, "request id")
         check("[a-z0-9-]{4,63}", request.batch_id, "batch id")
-        if answer := self._answers.get(request.request_id):
+        if answer := self.answered(request.request_id):
             return answer
         batch: Any = dp.Batch(request.batch)
         check_labels(batch.labels, 32, strict=True)
@@ -107,7 +121,7 @@ class DataprocStandIn(StandIn):
         batch.name = f"{request.parent}/batches/{request.batch_id}"
         if batch.name in self.batches:
             raise Refusal("ALREADY_EXISTS", f"Already exists: {batch.name}")
-        answer = self._operation(request.request_id, request.parent.removeprefix("projects/"))
+        answer = self.operation(request.request_id, request.parent.removeprefix("projects/"))
         batch.operation, batch.state = answer.name, BatchState.PENDING
         self.batches[batch.name] = batch
         self.batch_began(batch)
@@ -124,9 +138,3 @@ class DataprocStandIn(StandIn):
                 batch.state = BatchState.CANCELLING
                 self.stopping(batch)
         return empty_pb2.Empty()
-
-    def _operation(self, request_id: str, place: str) -> lro.Operation:
-        answer = lro.Operation(name=f"projects/{place}/operations/{self.tick()}")
-        if request_id:
-            self._answers[request_id] = answer
-        return answer
