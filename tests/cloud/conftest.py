@@ -1,6 +1,6 @@
 """The emulators and a deployment on them, for every test of the cloud path."""
 
-from cloud.deployment import deployment, lines, workflows
+from cloud.deployment import deployment, lines, running, started, workflows
 from cloud.fixtures import firestore_address, firestore_project, pubsub_address, pubsub_project
 
 __all__ = [
@@ -10,5 +10,7 @@ __all__ = [
     "lines",
     "pubsub_address",
     "pubsub_project",
+    "running",
+    "started",
     "workflows",
 ]

@@ -1,27 +1,35 @@
-"""A deployment on the emulators: its settings, topics and entry points, and a stand-in for Cloud Tasks."""
+"""A deployment on the emulators and stand-ins: its settings, topics, entry points, and a run of its own."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import functions_framework
 import grpc
 import pytest
-from google.cloud import tasks_v2
 from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
-from onward import wiring
-from onward.core.state import Key
+from onward import catalog, wiring
+from onward.artifacts import definition_id
+from onward.core.naming import job_name, run_id
+from onward.core.state import Key, NodeKey
 from onward.ingress.envelope import Request
+from onward.local.standins import dataflow, dataproc
+from onward.local.standins import workflows as workflows_standin
+from onward.local.standins.dataflow import DataflowStandIn
+from onward.local.standins.dataproc import DataprocStandIn
+from onward.local.standins.server import StandIn, served
+from onward.local.standins.tasks import CloudTasksStandIn
+from onward.local.standins.workflows import WorkflowsStandIn
+from unit.ingress.envelopes import payload, push, request, structured
 
+REGION = "europe-west1"
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 SOURCE = FUNCTIONS / "main.py"
 DOORS = ("on_object", "on_message", "on_command", "on_wake", "on_job_event", "on_timer")
@@ -34,52 +42,55 @@ trigger:
 params: {date: date}
 steps:
   clean: {dataproc: {pyspark: job.py}}
-  load: {dataproc: {pyspark: job.py}}
+  total: {dataproc: {pyspark: job.py, cluster: etl}}
+  load: {dataflow: {main: job.py}}
+  report: {workflow: {source: report.yaml}}
 """
+REPORT = "main: {steps: [{done: {return: {}}}]}"
+STEPS = ("clean", "total", "load", "report")
+RUN = run_id("sales", "object", "invented-landing", "sales/2026-09-01/_SUCCESS", "1756713015917163")
+"""What the example's object starts."""
+CREATES = {
+    "clean": "CreateBatch",
+    "total": "SubmitJobAsOperation",
+    "load": "LaunchFlexTemplate",
+    "report": "CreateExecution",
+}
+READS = {"clean": "GetBatch", "total": "GetJob", "load": "GetJob", "report": "GetExecution"}
 
 
-class Tasks:
-    """Cloud Tasks: a name is used once."""
+class Services:
+    """The stand-ins of all services. What a pipeline needs of them is there."""
 
-    def __init__(self) -> None:
-        self._tasks: dict[str, Any] = {}
-        self._lock = threading.Lock()
+    def __init__(self, project: str, definitions: Iterable[str]) -> None:
+        place = f"projects/{project}/locations/{REGION}"
+        self.dataproc = DataprocStandIn("etl")
+        self.dataflow = DataflowStandIn()
+        self.workflows = WorkflowsStandIn(*(f"{place}/workflows/{name}" for name in definitions))
+        self.tasks = CloudTasksStandIn(f"{place}/queues/onward-timers")
 
-    @contextmanager
-    def serving(self) -> Iterator[str]:
-        """Yields `host:port`."""
-        method = grpc.unary_unary_rpc_method_handler(
-            self._create, tasks_v2.CreateTaskRequest.deserialize, tasks_v2.Task.serialize
-        )
-        server = grpc.server(ThreadPoolExecutor(2))
-        name = "google.cloud.tasks.v2.CloudTasks"
-        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, {"CreateTask": method})])
-        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        server.start()
-        try:
-            yield address
-        finally:
-            server.stop(None).wait()
+    def of(self, step: str) -> StandIn:
+        """The service that runs a step."""
+        return {"load": self.dataflow, "report": self.workflows}.get(step, self.dataproc)
 
-    def _create(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with self._lock:
-            if request.task.name in self._tasks:
-                context.abort(grpc.StatusCode.ALREADY_EXISTS, "the task exists")
-            self._tasks[request.task.name] = request.task
-        return request.task
-
-    @property
-    def bodies(self) -> list[dict[str, Any]]:
-        """The body of each task, in the order they were created."""
-        return [json.loads(task.http_request.body) for task in self._tasks.values()]
+    def succeed(self) -> None:
+        """All jobs, without a word."""
+        for batch in self.dataproc.batches:
+            self.dataproc.end_batch(batch, dataproc.BatchState.SUCCEEDED)
+        for job in self.dataproc.jobs:
+            self.dataproc.end_job(job, dataproc.JobState.DONE)
+        for job in self.dataflow.jobs:
+            self.dataflow.end(job, dataflow.State.JOB_STATE_DONE)
+        for execution in self.workflows.executions:
+            self.workflows.end(execution, workflows_standin.State.SUCCEEDED, "{}")
 
 
 class Deployment:
     """Posts to its entry points in this process, and reads what they stored, published and set."""
 
-    def __init__(self, project: str, pubsub: str, tasks: Tasks) -> None:
+    def __init__(self, project: str, pubsub: str, services: Services) -> None:
         self.project = project
-        self._tasks = tasks
+        self.services = services
         self._doors: dict[str, Any] = {}
         channel = grpc.insecure_channel(pubsub, options=[("grpc.max_receive_message_length", -1)])
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
@@ -96,15 +107,30 @@ class Deployment:
         answer = self._doors[door].post("/", data=sent.body, headers=dict(sent.headers))
         return int(answer.status_code)
 
+    def wake(self, count: int) -> None:
+        """Deliver that many wakes."""
+        for message in self.published(WAKES, count):
+            assert self.post("on_wake", request(push(message.data))) == 204
+
     def document(self, key: Key) -> Any:
         """A document of the state, or None."""
         found = wiring.cloud().engine.store.read([key]).get(key)
         return found and found.doc
 
+    def phase(self, step: str) -> str:
+        """Of a step of the run."""
+        return str(self.document(NodeKey(RUN, step)).phase.__struct_config__.tag)
+
+    def job(self, step: str) -> str:
+        """The name of the job of a step's first attempt."""
+        plan = wiring.cloud().engine.plans.of_run(RUN)
+        assert plan is not None
+        return job_name(step, RUN, plan.step_node(step).number, 1)
+
     @property
     def timers(self) -> list[dict[str, Any]]:
         """Each timer that was set, in order."""
-        return self._tasks.bodies
+        return [json.loads(task.http_request.body) for task in self.services.tasks.tasks.values()]
 
     def published(self, topic: str, count: int) -> list[Any]:
         """The next messages of a topic, once there are so many."""
@@ -128,6 +154,13 @@ class Deployment:
         return f"projects/{self.project}/subscriptions/{topic}"
 
 
+def arrival() -> dict[str, Any]:
+    """The example's object, as if it were of today."""
+    event = payload("gcs_object_finalized")
+    event["data"]["updated"] = datetime.now(UTC).isoformat()
+    return event
+
+
 Lines = Callable[[], list[dict[str, Any]]]
 
 
@@ -144,6 +177,7 @@ def workflows(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "pipeline.yaml").write_text(PIPELINE)
     (folder / "job.py").write_text("print()")
+    (folder / "report.yaml").write_text(REPORT)
     return folder.parent
 
 
@@ -152,15 +186,19 @@ def deployment(
     firestore_project: str, pubsub_address: str, workflows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Deployment]:
     """One that has never been used. This process is an instance of it; so is every one that it starts."""
-    tasks = Tasks()
-    with tasks.serving() as address:
+    files = catalog.read(workflows).pipelines["sales"].files
+    services = Services(firestore_project, [definition_id(files, "report.yaml")])
+    with served(services.dataproc, services.dataflow, services.workflows, services.tasks) as address:
         settings = {
             "ONWARD_PROJECT": firestore_project,
-            "ONWARD_REGION": "europe-west1",
+            "ONWARD_REGION": REGION,
             "ONWARD_WORK_BUCKET": "work",
             "ONWARD_TIMER_URL": "https://on-timer.example.com",
             "ONWARD_TIMER_ACCOUNT": "timers@example.com",
+            "ONWARD_PYTHON_URL": "https://run-python.example.com",
+            "ONWARD_PYTHON_ACCOUNT": "python@example.com",
             "ONWARD_WORKFLOWS": str(workflows),
+            "ONWARD_STANDINS": address,
             "CLOUD_TASKS_EMULATOR_HOST": address,
             "PUBSUB_EMULATOR_HOST": pubsub_address,
             # No credentials are to be found, and none are looked for on the network.
@@ -171,5 +209,22 @@ def deployment(
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
         wiring.cloud.cache_clear()
-        yield Deployment(firestore_project, pubsub_address, tasks)
+        yield Deployment(firestore_project, pubsub_address, services)
         wiring.cloud.cache_clear()
+
+
+@pytest.fixture
+def started(deployment: Deployment, lines: Lines) -> Deployment:
+    """Its run has begun: each step's wake is published."""
+    assert deployment.post("on_object", structured(arrival())) == 204
+    lines()
+    return deployment
+
+
+@pytest.fixture
+def running(started: Deployment, lines: Lines) -> Deployment:
+    """The job of every step runs."""
+    started.wake(len(STEPS))
+    assert {started.phase(step) for step in STEPS} == {"running"}
+    lines()
+    return started
