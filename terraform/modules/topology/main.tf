@@ -17,8 +17,11 @@ locals {
 
 locals {
   buckets = {
-    for key, b in merge({ work = { name = null, create = true, jobs = "write", python = "none" } }, var.buckets) :
-    key => merge(b, { name = coalesce(b.name, "${var.project}-${var.prefix}-${key}") })
+    for key, b in merge({ work = { name = null, project = null, create = true, jobs = "write", python = "none" } }, var.buckets) :
+    key => merge(b, {
+      name    = coalesce(b.name, "${var.project}-${var.prefix}-${key}")
+      project = coalesce(b.project, var.project)
+    })
   }
   bucket_names = values(local.buckets)[*].name
   work         = local.buckets["work"].name

@@ -57,14 +57,15 @@ variable "code_bucket" {
 variable "buckets" {
   description = <<-EOT
     Buckets of the pipelines, by the names that they have in `env`. `name` is PROJECT-PREFIX-KEY by default;
-    `create = false` for one that exists. `jobs` and `python` say what jobs and Python steps may do there.
+    `create = false` for one that exists, `project` if it is another. `jobs` and `python` say what jobs and Python steps may do there.
     `work` is always there; Onward keeps objects of its own under `onward/` in it.
   EOT
   type = map(object({
-    name   = optional(string)
-    create = optional(bool, true)
-    jobs   = optional(string, "write")
-    python = optional(string, "none")
+    name    = optional(string)
+    project = optional(string)
+    create  = optional(bool, true)
+    jobs    = optional(string, "write")
+    python  = optional(string, "none")
   }))
   default = {}
   validation {

@@ -1,0 +1,54 @@
+variable "project" {
+  description = "Where the queues are."
+  type        = string
+}
+
+variable "region" {
+  description = "Where the queues are."
+  type        = string
+}
+
+variable "prefix" {
+  description = "What the schedules' names begin with."
+  type        = string
+}
+
+variable "queues" {
+  description = "topology's `queues`."
+  type        = map(string)
+}
+
+variable "python_calls" {
+  description = "How many Python steps may run at once."
+  type        = number
+}
+
+variable "schedules" {
+  description = "topology's `schedules`."
+  type        = map(object({ cron = string, time_zone = string, pipeline = string }))
+}
+
+variable "url" {
+  description = "Where `on_timer` answers."
+  type        = string
+}
+
+variable "caller" {
+  description = "The e-mail address of the account as which functions are called."
+  type        = string
+}
+
+variable "grants" {
+  description = "topology's `grants`; those on queues are made here."
+  type = map(object({
+    to   = string
+    on   = string
+    name = string
+    role = string
+  }))
+}
+
+variable "members" {
+  description = "identities' `members`."
+  type        = map(string)
+}

@@ -1,0 +1,12 @@
+terraform {
+  required_version = ">= 1.9"
+  required_providers {
+    google = { source = "hashicorp/google", version = ">= 7.41, < 9" }
+  }
+}
+
+provider "google" {
+  project        = var.project
+  region         = var.region
+  default_labels = local.labels
+}
