@@ -101,15 +101,20 @@ class Engine:
         self.plans = Plans(store)
         self.jobs = Jobs(store, objects)
 
-    def handle(self, event: Event) -> None:
-        """Deal with one event to the end. Raises `Temporary` when it should be delivered again."""
+    def handle(self, event: Event) -> Sequence[Event]:
+        """Deal with one event to the end; returns what carrying out reported. Raises `Temporary` when it
+        should be delivered again.
+        """
         waiting: Sequence[Event] = [event]
+        reports: list[Event] = []
         unfinished: Temporary | None = None
         while waiting:
             turn = self.turn(waiting)
             waiting, unfinished = turn.reports, unfinished or turn.unfinished
+            reports += waiting
         if unfinished is not None:
             raise unfinished
+        return reports
 
     def turn(self, events: Sequence[Event]) -> Turn:
         """Decide and commit these events together, then carry out what follows."""

@@ -1,6 +1,8 @@
 """A request comes in: parse it, act on it, answer, and write one line about each thing that came of it.
 
 handled, ignored    204
+delayed             204: a submit waits for room, or for a service that did not answer; a timer is set
+failed              204: a service refused a job for good, or a job failed
 poison              204, once it is published to the dead-letter topic with its reason
 again               500: whoever sent it delivers it again. Not 503, for which Cloud Tasks would slow down
                     the whole queue; and never 202, which Pub/Sub takes for a failure
@@ -10,13 +12,14 @@ crashed             500, with the stack
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from onward.core.commands import SetTimer
 from onward.core.errors import Temporary, UserError
+from onward.core.events import Event, JobState, SubmitDelayed, SubmitRefused, Verdict
 from onward.core.naming import JobName
 from onward.engine import Engine
 from onward.ingress.envelope import Request, letter
@@ -27,7 +30,15 @@ from onward.ports import Clock
 DONE, AGAIN = 204, 500
 LONGEST_REASON = 4_000
 """Characters of a reason in a log line."""
-_SEVERITY = {"handled": "INFO", "ignored": "INFO", "poison": "ERROR", "again": "WARNING", "crashed": "ERROR"}
+_SEVERITY = {
+    "handled": "INFO",
+    "ignored": "INFO",
+    "delayed": "WARNING",
+    "failed": "ERROR",
+    "poison": "ERROR",
+    "again": "WARNING",
+    "crashed": "ERROR",
+}
 _NAMES = {"run": "run", "pipeline": "pipeline", "node": "step", "attempt": "attempt"}
 Log = Callable[[Mapping[str, Any]], None]
 
@@ -104,13 +115,26 @@ class Receiver:
                 case Poison(reason=reason):
                     pass
                 case _:
-                    self._engine.handle(outcome)
-                    return "handled", ""
+                    return _went(self._engine.handle(outcome))
         except UserError as error:
             reason = str(error)
         data, attributes = letter(request)
         self._dead_letters.bury(door, reason, data, attributes)
         return "poison", reason
+
+
+def _went(reports: Sequence[Event]) -> tuple[str, str]:
+    """What should be heard of, the worst first."""
+    failed, delayed = [], []
+    for report in reports:
+        match report:
+            case SubmitRefused() | Verdict(state=JobState.FAILED):
+                failed.append(f"step {report.node}: {report.error}")
+            case SubmitDelayed():
+                delayed.append(f"step {report.node}: {report.error}")
+    if failed:
+        return "failed", "; ".join(failed)
+    return ("delayed", "; ".join(delayed)) if delayed else ("handled", "")
 
 
 def _about(fact: Fact | None, outcome: Outcome | Exception) -> dict[str, Any]:
