@@ -6,8 +6,10 @@ import zlib
 from collections import OrderedDict
 from contextlib import suppress
 
+import msgspec
+
 from onward.core.commands import Put
-from onward.core.errors import Conflict, UserError
+from onward.core.errors import Conflict, Unavailable, UserError
 from onward.core.plan import Plan, decode_plan
 from onward.core.state import PlanKey, Run, RunKey, StoredPlan
 from onward.ports import Store, Write
@@ -50,13 +52,18 @@ class Plans:
         return plan.name
 
     def get(self, name: str) -> Plan | None:
-        """The plan of that name, or None if it was never stored."""
+        """The plan of that name, or None if it was never stored. Raises `Unavailable` for one that this code
+        can't read.
+        """
         plan = self._plans.get(name)
         if plan is None:
             found = self._store.read([PlanKey(name)]).get(PlanKey(name))
             if found is None or not isinstance(found.doc, StoredPlan):
                 return None
-            plan = decode_plan(zlib.decompress(found.doc.body))
+            try:
+                plan = decode_plan(zlib.decompress(found.doc.body))
+            except (zlib.error, msgspec.MsgspecError) as error:
+                raise Unavailable(f"the plan {name} can't be read: {error}") from error
             self._keep(plan)
         return plan
 
