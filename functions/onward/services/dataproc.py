@@ -1,4 +1,4 @@
-"""Dataproc: jobs on clusters, a run's own or others, and serverless batches."""
+"""Dataproc: jobs on clusters, a run's own or others, serverless batches, and workflow templates."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from onward.ports import Clock, JobRef, JobRequest, Status, Submission
 from onward.services.clients import Clients
 from onward.services.dataproc_batches import Batches
 from onward.services.dataproc_jobs import ClusterJobs
+from onward.services.dataproc_templates import InlineTemplates
 from onward.services.ephemeral import EphemeralJobs
 from onward.services.resources import is_batch
 from onward.services.service import CloudService
@@ -20,6 +21,7 @@ class Dataproc:
         self._jobs = CloudService(ClusterJobs(settings, files, clients), clock)
         self._on_own = CloudService(EphemeralJobs(settings, files, clients, clock), clock)
         self._batches = CloudService(Batches(settings, files, clients), clock)
+        self._templates = CloudService(InlineTemplates(settings, clients), clock)
 
     def submit(self, request: JobRequest) -> Submission:
         """See `ports.Service`."""
@@ -37,4 +39,6 @@ class Dataproc:
         assert isinstance(job.step.does, DataprocStep)
         if job.cluster is not None:
             return self._on_own
+        if job.step.does.template:
+            return self._templates
         return self._batches if is_batch(job.step.does) else self._jobs

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from onward.core.errors import Unavailable
 from onward.services.clients import Clients
+from onward.services.dataproc_jobs import endpoint
+from onward.services.dataproc_templates import cluster_operation, workflow_operation
 from onward.services.grpc_errors import said
 from onward.services.labels import JOB
+from onward.services.links import at
 from onward.services.service import CALL_SECONDS
 
 
@@ -23,3 +28,40 @@ def execution(clients: Clients, name: str) -> str | None:
         raise Unavailable(f"Cloud Workflows did not say whose {name} is: {said(error)}") from error
     label: str | None = found.labels.get(JOB)
     return label
+
+
+def workflow(clients: Clients, name: str) -> str | None:
+    """The derived name of the job that this operation of a Dataproc workflow (a full name) is. Two reads.
+
+    The labels of what it made say it: of its first job, or of the operation that created its cluster.
+    """
+    from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
+
+    try:
+        label: str | None = _made_by(clients, name).get(JOB)
+    except (NotFound, Forbidden):
+        return None
+    except GoogleAPICallError as error:
+        raise Unavailable(f"Dataproc did not say whose {name} is: {said(error)}") from error
+    return label
+
+
+def _made_by(clients: Clients, name: str) -> Mapping[str, str]:
+    from google.cloud import dataproc_v1
+
+    project, region = at(name, "projects", "regions")
+    client = clients.get(dataproc_v1.WorkflowTemplateServiceClient, endpoint(region))
+    found = workflow_operation(client.get_operation({"name": name}, retry=None, timeout=CALL_SECONDS))
+    if found is None:
+        return {}
+    for node in found.graph.nodes:
+        if node.job_id:
+            get = dataproc_v1.GetJobRequest(project_id=project, region=region, job_id=node.job_id)
+            jobs = clients.get(dataproc_v1.JobControllerClient, endpoint(region))
+            return jobs.get_job(get, retry=None, timeout=CALL_SECONDS).labels
+    creation = found.create_cluster.operation_id
+    if not creation:
+        return {}
+    full = creation if "/" in creation else f"projects/{project}/regions/{region}/operations/{creation}"
+    about = cluster_operation(client.get_operation({"name": full}, retry=None, timeout=CALL_SECONDS))
+    return {} if about is None else about.labels

@@ -68,6 +68,7 @@ BATCH = Target(
     },
     spark=True,
 )
+TEMPLATE = Target("a Dataproc workflow template", {})
 FLEX = Target(
     "a Dataflow Flex Template",
     _DATAFLOW
@@ -95,6 +96,8 @@ EXECUTION = Target("a Cloud Workflows execution", {"call_log_level": "callLogLev
 def target(step: Step) -> Target | None:
     """What the step's job is in the cloud; None where resources are not the service's."""
     match step.does:
+        case Dataproc(template=template) if template:
+            return TEMPLATE
         case Dataproc() as does:
             return BATCH if is_batch(does) else CLUSTER_JOB
         case Dataflow(launch=launch):

@@ -22,6 +22,7 @@ from onward.services.ephemeral import ClusterDeletions
 from onward.services.service import NotYet
 
 BEING_CREATED = Busy("cluster etl is being created", 5 * MINUTE)
+POLICIES = "projects/proj/locations/europe-west1/autoscalingPolicies"
 PLACE = "projects/proj/regions/europe-west1/clusters"
 
 
@@ -218,7 +219,7 @@ def test_a_cluster_without_workers_says_so_in_the_services_words(world: NoCluste
 
 
 def test_what_the_body_says_comes_before_the_short_forms_and_the_settings(world: NoClusterWorld) -> None:
-    policy = "projects/proj/locations/europe-west1/autoscalingPolicies/full"
+    policy = f"{POLICIES}/full"
     body = {
         "config": {
             "workerConfig": {"numInstances": 7},

@@ -13,6 +13,7 @@ from cloud.services.worlds import (
     ExecutionWorld,
     FlexWorld,
     OwnClusterWorld,
+    TemplateWorld,
 )
 from contract.service_contract import ServiceContract, World
 
@@ -42,6 +43,13 @@ class TestDataprocBatch(ServiceContract):
     @contextmanager
     def open_world(self) -> Iterator[World]:
         with BatchWorld().open() as world:
+            yield world
+
+
+class TestDataprocWorkflowTemplate(ServiceContract):
+    @contextmanager
+    def open_world(self) -> Iterator[World]:
+        with TemplateWorld().open() as world:
             yield world
 
 

@@ -12,6 +12,7 @@ from onward.core.pipeline import Cluster, Dataflow, Dataproc, Step, StepKind, Wo
 from onward.local.standins import clusters as cl_standin
 from onward.local.standins import dataflow as df_standin
 from onward.local.standins import dataproc as dp_standin
+from onward.local.standins import templates as tp_standin
 from onward.local.standins import workflows as wf_standin
 from onward.local.standins.server import StandIn
 from onward.ports import EphemeralCluster, Service
@@ -160,6 +161,44 @@ class BatchWorld(CloudWorld):
     def plant(self, name: str) -> None:
         batch = dp_standin.dp.Batch(name=f"{_BATCHES}/{name}", state=dp_standin.BatchState.RUNNING)
         self.dataproc.batches[batch.name] = batch
+
+
+class TemplateWorld(CloudWorld):
+    create, read = "InstantiateInlineWorkflowTemplate", "GetOperation"
+    does = Dataproc(
+        template={
+            "placement": {"clusterSelector": {"clusterLabels": {"team": "weather"}}},
+            "jobs": [
+                {"stepId": "clean", "pysparkJob": {"mainPythonFileUri": "gs://code/clean.py"}},
+                {"stepId": "totals", "prerequisiteStepIds": ["clean"], "sparkSqlJob": {}},
+            ],
+        }
+    )
+    unique = False
+
+    def __init__(self) -> None:
+        self.standin = self.dataproc = tp_standin.TemplatesStandIn()
+
+    def connect(self, clients: Clients) -> Service:
+        return DataprocService(SETTINGS, deployed, clients, FixedClock())
+
+    def running(self) -> list[str]:
+        operations, stopped = self.dataproc.operations, self.dataproc.stopped
+        return [name for name, each in operations.items() if not each.done and name not in stopped]
+
+    def succeed(self, job: str) -> None:
+        self.dataproc.finish(job)
+
+    def fail(self, job: str, error: str) -> None:
+        self.dataproc.finish(job, totals=error)
+
+    def stop(self) -> None:
+        for name in self.dataproc.stopped:
+            if not self.dataproc.operations[name].done:
+                self.dataproc.finish(name, 1, "Cancelled by user")
+
+    def plant(self, name: str) -> None:
+        self.dataproc.plant("projects/proj/regions/europe-west1", {"team": "others", "name": name})
 
 
 class FlexWorld(CloudWorld):

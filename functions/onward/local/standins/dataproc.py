@@ -40,7 +40,7 @@ class DataprocStandIn(StandIn):
                 "GetBatch": (self._get_batch, dp.GetBatchRequest, dp.Batch),
             },
             "google.longrunning.Operations": {
-                "CancelOperation": (self._cancel_operation, lro.CancelOperationRequest, empty_pb2.Empty),
+                "CancelOperation": (self.cancel_operation, lro.CancelOperationRequest, empty_pb2.Empty),
             },
         }
 
@@ -132,7 +132,7 @@ class DataprocStandIn(StandIn):
             raise Refusal("NOT_FOUND", f"Not found: {request.name}")
         return self.batches[request.name]
 
-    def _cancel_operation(self, request: lro.CancelOperationRequest) -> empty_pb2.Empty:
+    def cancel_operation(self, request: lro.CancelOperationRequest) -> empty_pb2.Empty:
         for batch in self.batches.values():
             if batch.operation == request.name and batch.state in {BatchState.PENDING, BatchState.RUNNING}:
                 batch.state = BatchState.CANCELLING
