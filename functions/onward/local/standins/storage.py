@@ -129,7 +129,10 @@ class Storage:
                 name, content = request.query.get("name", ""), request.body
             case other:
                 return _error(501, f"this stand-in takes no upload of type {other}")
-        self._buckets.write(f"gs://{bucket}/{name}", content)
+        uri = f"gs://{bucket}/{name}"
+        if request.query.get("ifGenerationMatch") == "0" and self._buckets.path(uri).exists():
+            return _error(412, "At least one of the pre-conditions you specified did not hold.")
+        self._buckets.write(uri, content)
         return _json(self._described(bucket, name))
 
 

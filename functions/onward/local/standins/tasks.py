@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.cloud import tasks_v2 as ct
+from google.protobuf import empty_pb2
 
 from onward.local.standins.rules import check
 from onward.local.standins.server import Method, Refusal, StandIn
@@ -23,21 +24,26 @@ LARGEST = 1024 * 1024
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 3600.0
 """Seconds until a task is tried again, doubled each time: the queue's defaults."""
 DEADLINE = 600.0
-"""Seconds that an HTTP call may take."""
+"""Seconds that an HTTP call may take, unless its task says otherwise."""
 _QUEUE = "projects/[a-z0-9.:-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]{1,100}"
 _TASK = f"{_QUEUE}/tasks/[A-Za-z0-9_-]{{1,500}}"
 
 
 class CloudTasksStandIn(StandIn):
-    """Tasks by full name, ended ones too. `dispatch` is told of each that is accepted, with the lock held."""
+    """Tasks by full name, ended ones too. `dispatch` is told of each that is accepted, with the lock held.
+
+    `ended` holds the names of tasks that were answered with success, or deleted.
+    """
 
     def __init__(
         self,
         *queues: str,
         dispatch: Callable[[Any], None] = lambda _: None,
+        ended: set[str] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
+        self.ended = set() if ended is None else ended
         self.queues = set(queues)
         self.tasks: dict[str, Any] = {}
         self._dispatch = dispatch
@@ -46,8 +52,23 @@ class CloudTasksStandIn(StandIn):
 
     def services(self) -> dict[str, dict[str, Method]]:
         """See `StandIn`."""
-        create = (self._create, ct.CreateTaskRequest, ct.Task)
-        return {"google.cloud.tasks.v2.CloudTasks": {"CreateTask": create}}
+        return {
+            "google.cloud.tasks.v2.CloudTasks": {
+                "CreateTask": (self._create, ct.CreateTaskRequest, ct.Task),
+                "GetTask": (self._get, ct.GetTaskRequest, ct.Task),
+                "DeleteTask": (self._delete, ct.DeleteTaskRequest, empty_pb2.Empty),
+            }
+        }
+
+    def _get(self, request: ct.GetTaskRequest) -> Any:
+        check(_TASK, request.name, "task name")
+        if request.name not in self.tasks or request.name in self.ended:
+            raise Refusal("NOT_FOUND", "The task no longer exists, or never did")
+        return self.tasks[request.name]
+
+    def _delete(self, request: ct.DeleteTaskRequest) -> Any:
+        self.ended.add(self._get(ct.GetTaskRequest(name=request.name)).name)
+        return empty_pb2.Empty()
 
     def _create(self, request: ct.CreateTaskRequest) -> Any:
         check(_QUEUE, request.parent, "queue name")
@@ -84,6 +105,8 @@ class Dispatcher:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._calls: set[asyncio.Task[None]] = set()
+        self.ended: set[str] = set()
+        """Tasks that are over: a deleted one is not called any more."""
 
     def dispatch(self, task: Any) -> None:
         """From any thread."""
@@ -106,10 +129,12 @@ class Dispatcher:
         eta = task.schedule_time.timestamp() if task.schedule_time else time.time()
         await asyncio.sleep(max(0.0, eta - time.time()))
         backoff, tries, answered, last = FIRST_BACKOFF, 0, 0, None
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(DEADLINE)) as session:
-            while True:
+        deadline = task.dispatch_deadline.total_seconds() if task.dispatch_deadline else DEADLINE
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(deadline)) as session:
+            while task.name not in self.ended:
                 status = await _call(session, task, _headers(task, eta, tries, answered, last))
                 if status is not None and 200 <= status < 300:
+                    self.ended.add(task.name)
                     return
                 tries, last = tries + 1, status
                 answered += status is not None
