@@ -18,7 +18,7 @@ from onward.core.problems import did_you_mean, listed, shown
 from onward.plans import Plans
 
 if TYPE_CHECKING:
-    from onward.catalog import Catalog
+    from onward.catalog import Catalog, Entry
 
 
 class Deployed:
@@ -49,17 +49,23 @@ class Deployed:
         """The plan of a pipeline, stored. Raises `NotFound`."""
         plan = self._compiled.get(name)
         if plan is None:
-            entry = self.catalog.pipelines.get(name)
-            if entry is None:
-                known = sorted(self.catalog.pipelines)
-                hint = did_you_mean(name, known) or (
-                    f"there are {listed(known)}" if known else "there are none"
-                )
-                raise NotFound(f"no pipeline named {shown(name)} is deployed; {hint}")
+            entry = self._entry(name)
             plan = compile_plan(entry.pipeline, self.catalog.env, entry.files)
             self._plans().add(plan)
             self._compiled[name] = plan
         return plan
+
+    def folder(self, name: str) -> Path:
+        """Where the archive has the files of a pipeline, as an absolute path. Raises `NotFound`."""
+        return self._entry(name).folder.resolve()
+
+    def _entry(self, name: str) -> Entry:
+        entry = self.catalog.pipelines.get(name)
+        if entry is None:
+            known = sorted(self.catalog.pipelines)
+            hint = did_you_mean(name, known) or (f"there are {listed(known)}" if known else "there are none")
+            raise NotFound(f"no pipeline named {shown(name)} is deployed; {hint}")
+        return entry
 
     # For the services: see `services.settings.Locate`
 

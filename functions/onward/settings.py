@@ -6,7 +6,11 @@ ONWARD_WORK_BUCKET        large outputs and histories                     requir
 ONWARD_TIMER_URL          where `on_timer` answers                        required
 ONWARD_TIMER_ACCOUNT      the service account that timers call it as      required
 ONWARD_TIMER_QUEUE        a queue's name in the region                    onward-timers
+ONWARD_PYTHON_URL         where `run_python` answers                      required
+ONWARD_PYTHON_ACCOUNT     the service account that tasks call it as       required
+ONWARD_PYTHON_QUEUE       a queue's name in the region                    onward-python
 ONWARD_WAKE_TOPIC         topics' names in the project                    onward-wake
+ONWARD_COMPLETIONS_TOPIC                                                  onward-completions
 ONWARD_DEAD_LETTER_TOPIC                                                  onward-dead-letter
 ONWARD_DATABASE           Firestore's                                     (default)
 ONWARD_CODE_BUCKET        what was deployed for jobs                      the work bucket
@@ -38,17 +42,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timer_url: str
     timer_account: str
     timer_queue: str
+    python_url: str
+    python_account: str
+    python_queue: str
     wake_topic: str
+    completions_topic: str
     dead_letter_topic: str
     database: str
     code_bucket: str
     workflows: Path
     jobs: JobSettings
 
-    @property
-    def queue(self) -> str:
-        """The timers' queue, by its full name."""
-        return f"projects/{self.project}/locations/{self.region}/queues/{self.timer_queue}"
+    def queue(self, name: str) -> str:
+        """A queue's full name."""
+        return f"projects/{self.project}/locations/{self.region}/queues/{name}"
 
     def topic(self, name: str) -> str:
         """A topic's full name."""
@@ -62,15 +69,20 @@ class _Rule(NamedTuple):
 
 
 _BUCKET = _Rule(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", "a bucket's name, without gs://")
+_ACCOUNT = _Rule(r"[^@\s]+@[^@\s]+", "a service account's e-mail address")
 _NAME = _Rule(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}", "a name, without projects/ before it")
 _RULES = {
     "project": _Rule(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project id such as my-project"),
     "region": _Rule(r"[a-z]+-[a-z]+[0-9]+", "a region such as europe-west1"),
     "work_bucket": _BUCKET,
     "timer_url": _Rule(r"https?://[^\s?#]+", "a URL such as https://on-timer-abc.a.run.app"),
-    "timer_account": _Rule(r"[^@\s]+@[^@\s]+", "a service account's e-mail address"),
+    "timer_account": _ACCOUNT,
     "timer_queue": _NAME._replace(default="onward-timers"),
+    "python_url": _Rule(r"https?://[^\s?#]+", "a URL such as https://run-python-abc.a.run.app"),
+    "python_account": _ACCOUNT,
+    "python_queue": _NAME._replace(default="onward-python"),
     "wake_topic": _NAME._replace(default="onward-wake"),
+    "completions_topic": _NAME._replace(default="onward-completions"),
     "dead_letter_topic": _NAME._replace(default="onward-dead-letter"),
     "database": _Rule(
         r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]", "a database's name, or (default)", "(default)"

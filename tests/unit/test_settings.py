@@ -14,6 +14,8 @@ NEEDED = {
     "ONWARD_WORK_BUCKET": "my-work",
     "ONWARD_TIMER_URL": "https://on-timer.example.com",
     "ONWARD_TIMER_ACCOUNT": "timers@my-project.iam.gserviceaccount.com",
+    "ONWARD_PYTHON_URL": "https://run-python.example.com",
+    "ONWARD_PYTHON_ACCOUNT": "tasks@my-project.iam.gserviceaccount.com",
 }
 
 
@@ -26,14 +28,18 @@ def test_what_must_be_set_is_enough():
         timer_url="https://on-timer.example.com",
         timer_account="timers@my-project.iam.gserviceaccount.com",
         timer_queue="onward-timers",
+        python_url="https://run-python.example.com",
+        python_account="tasks@my-project.iam.gserviceaccount.com",
+        python_queue="onward-python",
         wake_topic="onward-wake",
+        completions_topic="onward-completions",
         dead_letter_topic="onward-dead-letter",
         database="(default)",
         code_bucket="my-work",
         workflows=HERE / "workflows",
         jobs=JobSettings("my-project", "europe-west1"),
     )
-    assert settings.queue == "projects/my-project/locations/europe-west1/queues/onward-timers"
+    assert settings.queue("q") == "projects/my-project/locations/europe-west1/queues/q"
     assert settings.topic("t") == "projects/my-project/topics/t"
 
 
@@ -62,6 +68,8 @@ def test_all_that_is_wrong_is_said_at_once():
         "ONWARD_WORK_BUCKET is not set; it must be a bucket's name, without gs://",
         "ONWARD_TIMER_URL must be a URL such as https://on-timer-abc.a.run.app, not `x\\n`",
         "ONWARD_TIMER_ACCOUNT is not set; it must be a service account's e-mail address",
+        "ONWARD_PYTHON_URL is not set; it must be a URL such as https://run-python-abc.a.run.app",
+        "ONWARD_PYTHON_ACCOUNT is not set; it must be a service account's e-mail address",
         "ONWARD_JOB_LABELS must be such as team=data, env=prod, not `Team=1`",
     ]
 

@@ -15,7 +15,7 @@ from onward.ingress.facts import NOT_OURS, Doorbell, Facts, Ignored, Result, par
 
 AUDITED = "google.cloud.audit.log.v1.written"
 RING = "onward-job"
-"""The attribute of a message by which a Dataproc job rings itself: its derived name. It needs no data."""
+"""The attribute of a message by which a job rings by itself: its derived name. It needs no data."""
 
 
 @parser
@@ -49,4 +49,4 @@ def _rung(name: str) -> Result:
     owner = parse_job_name(name)
     if owner is None:
         return Ignored(NOT_OURS)
-    return Facts((Doorbell("dataproc", "job", "", "", name, owner),))
+    return Facts((Doorbell("onward", "job", "", "", name, owner),))

@@ -42,7 +42,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Doorbell(msgspec.Struct, frozen=True):
     """A service says that something of its own may have ended: where to look, never what became of it."""
 
-    service: Literal["dataflow", "dataproc", "workflows"]
+    service: Literal["dataflow", "dataproc", "workflows", "onward"]
     kind: Literal["job", "batch", "cluster", "template", "execution"]
     project: str
     region: str

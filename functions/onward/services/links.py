@@ -35,5 +35,8 @@ def page(kind: str, name: str) -> str | None:
             return f"{_CONSOLE}/dataflow/jobs/{region}/{job}?project={project}"
         case "workflow", {"projects": project, "locations": region, "workflows": workflow, "executions": run}:
             return f"{_CONSOLE}/workflows/workflow/{region}/{workflow}/execution/{run}?project={project}"
+        case "python", {"projects": project, "tasks": task}:
+            job = task.partition("-")[2]
+            return f"{_CONSOLE}/logs/query;query=jsonPayload.job%3D%22{job}%22?project={project}"
         case _:
             return None

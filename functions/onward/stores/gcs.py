@@ -40,6 +40,25 @@ class GcsObjects:
             blob.upload_from_string(body, "application/json", timeout=SECONDS)
         return f"gs://{self._bucket}/{OWN}{name}"
 
+    def create(self, name: str, body: bytes) -> bool:
+        """Store under a name of ours, once: False if it is there already. For `calls.wire.Objects`."""
+        from google.api_core.exceptions import PreconditionFailed
+
+        with _our_errors(f"gs://{self._bucket}/{OWN}{name}"):
+            blob = self._client.bucket(self._bucket).blob(f"{OWN}{name}")
+            try:
+                blob.upload_from_string(body, "application/json", if_generation_match=0, timeout=SECONDS)
+            except PreconditionFailed:
+                return False
+        return True
+
+    def own(self, name: str) -> bytes | None:
+        """The content of an object of ours, or None. For `calls.wire.Objects`."""
+        try:
+            return self.get(f"gs://{self._bucket}/{OWN}{name}")
+        except NotFound:
+            return None
+
     def get(self, uri: str) -> bytes:
         """See `ports.Objects`."""
         from google.api_core.exceptions import NotFound as Missing
