@@ -1,0 +1,196 @@
+"""The only place that builds the cloud's adapters: each when it is first used, and kept with the process.
+
+Nothing here is built, read or contacted at import.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from onward.core.errors import UserError
+
+if TYPE_CHECKING:
+    from onward.caller import Caller
+    from onward.calls.wire import Results
+    from onward.deployed import Deployed
+    from onward.engine import Engine
+    from onward.ingress.facts import Doorbell, Parser
+    from onward.messaging.tasks import CloudTasks
+    from onward.ports import Services
+    from onward.receiver import Receiver
+    from onward.services.clients import Clients
+    from onward.settings import Settings
+    from onward.stores.gcs import GcsObjects
+
+_BESIDE = Path(__file__).parent.parent
+
+
+class SystemClock:
+    """See `ports.Clock`."""
+
+    def now(self) -> int:
+        """See `ports.Clock`."""
+        return time.time_ns() // 1000
+
+
+class Cloud:
+    """One deployment's adapters. May be shared by threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+
+    @cached_property
+    def receiver(self) -> Receiver:
+        """What answers the requests."""
+        from onward.intake import Intake
+        from onward.messaging.pubsub import DeadLetters, Topic
+        from onward.receiver import Receiver
+
+        engine = self.engine
+        intake = Intake(engine.store, engine.plans, self._deployed, self._timers, self._whose, self._clock)
+        letters = DeadLetters(Topic(self._settings.topic(self._settings.dead_letter_topic)))
+        return Receiver(intake, engine, letters, self._clock, log)
+
+    @cached_property
+    def caller(self) -> Caller:
+        """What makes the calls of python steps: it has no part in the state, nor do the users' functions."""
+        from onward.caller import Caller
+        from onward.calls.warm import WarmProcess
+        from onward.ingress.completions import RING
+        from onward.messaging.pubsub import DeadLetters, Topic
+
+        settings = self._settings
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("ONWARD_")}
+        completions = Topic(settings.topic(settings.completions_topic))
+        return Caller(
+            self._deployed.folder,
+            WarmProcess(environ),
+            self._results,
+            lambda job: completions.publish([(b"", {RING: job})]),
+            DeadLetters(Topic(settings.topic(settings.dead_letter_topic))),
+            log,
+        )
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine on Firestore, Pub/Sub and Cloud Tasks."""
+        from onward.engine import Engine
+        from onward.messaging.pubsub import PubSubBus, Topic
+        from onward.stores.firestore import FirestoreStore
+
+        settings = self._settings
+        return Engine(
+            FirestoreStore(settings.project, settings.database),
+            self._services,
+            self._timers,
+            PubSubBus(Topic(settings.topic(settings.wake_topic))),
+            self._objects,
+            self._clock,
+            lambda: secrets.token_hex(8),
+        )
+
+    @cached_property
+    def _objects(self) -> GcsObjects:
+        from onward.stores.gcs import GcsObjects
+
+        return GcsObjects(self._settings.work_bucket)
+
+    @cached_property
+    def _results(self) -> Results:
+        from onward.calls.wire import Results
+
+        return Results(self._objects)
+
+    @cached_property
+    def _services(self) -> Services:
+        from onward.services.dataflow import dataflow
+        from onward.services.dataproc import Dataproc
+        from onward.services.python import Python
+        from onward.services.workflows import workflows
+
+        settings, clock, clients = self._settings, self._clock, self._clients
+        jobs = settings.jobs
+        return {
+            "dataflow": dataflow(jobs, self._deployed.template, clients, clock),
+            "dataproc": Dataproc(jobs, self._deployed.file, clients, clock),
+            "workflow": workflows(jobs, self._deployed.definition, clients, clock),
+            "python": Python(
+                settings.queue(settings.python_queue),
+                settings.python_url,
+                settings.python_account,
+                self._results,
+                clients,
+                clock,
+            ),
+        }
+
+    @cached_property
+    def _clients(self) -> Clients:
+        from onward.services.clients import Clients
+
+        return Clients()
+
+    @cached_property
+    def _timers(self) -> CloudTasks:
+        from onward.messaging.tasks import CloudTasks
+
+        settings = self._settings
+        queue = settings.queue(settings.timer_queue)
+        return CloudTasks(queue, settings.timer_url, settings.timer_account, self._clock)
+
+    @cached_property
+    def _deployed(self) -> Deployed:
+        from onward.deployed import Deployed
+
+        return Deployed(self._settings.workflows, self._settings.code_bucket, lambda: self.engine.plans)
+
+    def _whose(self, bell: Doorbell) -> str | None:
+        from onward.services.owners import execution
+
+        if bell.kind != "execution":
+            return None
+        place = f"projects/{bell.project}/locations/{bell.region}"
+        return execution(self._clients, f"{place}/workflows/{bell.parent}/executions/{bell.id}")
+
+
+@cache
+def cloud() -> Cloud:
+    """This process's deployment. Raises `UserError` for settings that are wrong."""
+    from onward.settings import read
+
+    return Cloud(read(os.environ, _BESIDE))
+
+
+def receive(door: str, parse: Parser, headers: Mapping[str, str], body: bytes) -> int:
+    """The status with which an entry point answers a request."""
+    deployment = _deployment(door)
+    return 500 if deployment is None else deployment.receiver.receive(door, parse, headers, body)
+
+
+def run_python(headers: Mapping[str, str], body: bytes) -> int:
+    """The status with which the calls' own entry point answers a task."""
+    deployment = _deployment("run_python")
+    return 500 if deployment is None else deployment.caller.receive(headers, body)
+
+
+def _deployment(door: str) -> Cloud | None:
+    try:
+        return cloud()
+    except UserError as error:
+        # Delivered again until the deployment is mended.
+        log({"severity": "CRITICAL", "message": f"the settings are wrong: {error}", "door": door})
+        return None
+
+
+def log(line: Mapping[str, Any]) -> None:
+    """One line of JSON, as Cloud Logging takes it from a process's output."""
+    print(msgspec.json.encode(line).decode(), flush=True)
