@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Forbidden, NotFound, ServiceUnavailable
+from google.api_core.exceptions import BadRequest, Forbidden, NotFound, PreconditionFailed, ServiceUnavailable
 from onward.core import errors
 from onward.stores.gcs import GcsObjects
 
@@ -43,8 +43,12 @@ class Blob:
     def __init__(self, client: Bucket, bucket: str, name: str) -> None:
         self.client, self.bucket, self.name = client, bucket, name
 
-    def upload_from_string(self, body: bytes, *_: str, **__: float) -> None:
+    def upload_from_string(
+        self, body: bytes, *_: str, if_generation_match: int | None = None, **__: float
+    ) -> None:
         self.client.check()
+        if if_generation_match == 0 and self.name in self.client.objects:
+            raise PreconditionFailed("there is one")
         self.client.objects[self.name] = body
 
     def download_as_bytes(self, **_: float) -> bytes:
@@ -72,6 +76,13 @@ def test_what_was_put_is_got_by_its_uri(objects: GcsObjects):
     uri = objects.put("outputs/a.json", b"{}")
     assert uri == "gs://work/onward/outputs/a.json"
     assert objects.get(uri) == b"{}"
+
+
+def test_what_is_created_once_stays_as_it_is(objects: GcsObjects):
+    assert objects.own("python/a.json") is None
+    assert objects.create("python/a.json", b"1") is True
+    assert objects.create("python/a.json", b"2") is False
+    assert objects.own("python/a.json") == objects.get("gs://work/onward/python/a.json") == b"1"
 
 
 def test_what_is_not_there_is_not_found(objects: GcsObjects):
@@ -110,7 +121,12 @@ def test_what_is_no_uri_is_refused(objects: GcsObjects, uri: str):
 @pytest.mark.parametrize("error", [ServiceUnavailable("down"), Forbidden("no")])
 def test_trouble_is_delivered_again(client: Bucket, objects: GcsObjects, error: Exception):
     client.error = error
-    for call in (lambda: objects.put("a", b""), lambda: objects.get("gs://work/a")):
+    for call in (
+        lambda: objects.put("a", b""),
+        lambda: objects.create("a", b""),
+        lambda: objects.own("a"),
+        lambda: objects.get("gs://work/a"),
+    ):
         with pytest.raises(errors.Unavailable, match="can't be reached"):
             call()
     with pytest.raises(errors.Unavailable, match="can't be reached"):
