@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from onward.cli.interruption import SIGNALS, Interrupted
 from onward.cli.places import Places
@@ -14,6 +14,9 @@ from onward.local.endpoint import Endpoint
 from onward.local.following import follow
 from onward.local.runtime import Runtime
 from onward.local.topics import Message, Published, publish
+
+if TYPE_CHECKING:
+    from onward.local.emulated import Emulated
 
 T = TypeVar("T")
 
@@ -28,14 +31,20 @@ class Embedded:
     """When this command ends, so does the runtime."""
 
     def __init__(
-        self, places: Places, say: Callable[[str], None], *, watch: bool = False, port: int = 0
+        self,
+        places: Places,
+        say: Callable[[str], None],
+        *,
+        watch: bool = False,
+        port: int = 0,
+        emulators: bool = False,
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self._say = say
         self._signal = 0
         self._task: asyncio.Task[Any] | None = None
         try:
-            self.runtime = Runtime(places.workflows, places.state, self._loop, say)
+            self.runtime = _make(emulators)(places.workflows, places.state, self._loop, say)
         except BaseException:
             self._loop.close()
             raise
@@ -115,6 +124,14 @@ class Embedded:
         self._loop.run_until_complete(self.endpoint.close())
         self._loop.run_until_complete(self.runtime.close())
         self._loop.close()
+
+
+def _make(emulators: bool) -> type[Runtime] | type[Emulated]:
+    if not emulators:
+        return Runtime
+    from onward.local.emulated import Emulated
+
+    return Emulated
 
 
 async def _next(frames: AsyncGenerator[T, None]) -> T | None:

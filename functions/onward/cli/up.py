@@ -12,6 +12,7 @@ import click
 from onward.cli.places import Places
 
 if TYPE_CHECKING:
+    from onward.local.emulated import Emulated
     from onward.local.runtime import Runtime
 
 _REMEMBERED = 10_000
@@ -22,8 +23,13 @@ _COUNTED = 1_000
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Of the HTTP endpoint; a free one by default."
 )
+@click.option(
+    "--emulators",
+    is_flag=True,
+    help="Run the cloud path instead: its functions, on Google's emulators and stand-ins for its services.",
+)
 @click.pass_obj
-def up(places: Places, port: int) -> int:
+def up(places: Places, port: int, *, emulators: bool) -> int:
     """Start what arrives in the buckets, carry every run to its end, and answer at an HTTP endpoint.
 
     Ctrl-C or SIGTERM stops it. Nothing is lost by that, nor by kill -9: the next start goes on where it was.
@@ -32,7 +38,7 @@ def up(places: Places, port: int) -> int:
     from onward.cli.embedded import Embedded
     from onward.cli.interruption import Interrupted
 
-    embedded = Embedded(places, _say, watch=True, port=port)
+    embedded = Embedded(places, _say, watch=True, port=port, emulators=emulators)
     teller = _Teller(embedded.runtime)  # before it starts: what it finds in the buckets then is news
     with embedded as here:
         click.echo(f"onward {onward.__version__} is at work in {places.state}; Ctrl-C stops it")
@@ -43,14 +49,14 @@ def up(places: Places, port: int) -> int:
             here.wait(teller.tell_all())
         except Interrupted:
             still_open = len(here.runtime.store.runs(open_only=True, limit=_COUNTED))
-    click.echo(_farewell(places, still_open))
+    click.echo(_forgotten(still_open) if emulators else _farewell(places, still_open))
     return 0
 
 
 class _Teller:
     """Prints a line when a run starts and one when it ends."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime | Emulated) -> None:
         import asyncio
 
         self._runtime = runtime
@@ -100,7 +106,7 @@ class _Teller:
             self._ended.popitem(last=False)
 
 
-def _triggers(places: Places, runtime: Runtime) -> Iterator[str]:
+def _triggers(places: Places, runtime: Runtime | Emulated) -> Iterator[str]:
     from onward import catalog
 
     for name, entry in sorted(catalog.read(places.workflows).pipelines.items()):
@@ -122,6 +128,12 @@ def _farewell(places: Places, still_open: int) -> str:
         f"stopped with {count} open run{'s' if still_open > 1 else ''}: jobs that have started go on, calls"
         f" of python steps are made again; `{places.command('up')}` takes up all of it"
     )
+
+
+def _forgotten(still_open: int) -> str:
+    if not still_open:
+        return "stopped, and with it the emulators, which forget all runs"
+    return f"stopped, and with it the emulators and the jobs of {still_open:,} open runs: none goes on"
 
 
 def _say(sentence: str) -> None:

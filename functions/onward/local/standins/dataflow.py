@@ -55,7 +55,9 @@ class DataflowStandIn(StandIn):
         self.jobs[job_id].current_state = state
         self.messages[job_id] = list(messages)
 
-    def start(self, name: str, location: str, labels: dict[str, str], state: int) -> Any:
+    def start(
+        self, name: str, location: str, labels: dict[str, str], state: int, *, streaming: bool = False
+    ) -> Any:
         """A job of that name, unless an active one has it."""
         check("[a-z]([-a-z0-9]{0,1022}[a-z0-9])?", name, "job name")
         check_labels(labels, 64, strict=False)
@@ -71,6 +73,7 @@ class DataflowStandIn(StandIn):
             location=location,
             labels=labels,
             current_state=state,
+            type_=df.JobType.JOB_TYPE_STREAMING if streaming else df.JobType.JOB_TYPE_BATCH,
             create_time={"seconds": self.tick()},
         )
         self.jobs[job.id] = job
@@ -80,7 +83,7 @@ class DataflowStandIn(StandIn):
         """A launch was accepted: for whoever wants to run it."""
 
     def stopping(self, job: Any) -> None:
-        """A job was told to stop."""
+        """A job was told to stop, or to drain."""
 
     def _active(self) -> list[Any]:
         return [job for job in self.jobs.values() if job.current_state not in ENDED]
@@ -130,8 +133,14 @@ class DataflowStandIn(StandIn):
         if job.current_state in ENDED:
             message = "(f1e2): Could not modify workflow; workflow is in a terminal state"
             raise Refusal("FAILED_PRECONDITION", f"{message}: {job.current_state.name}")
+        drains = request.job.requested_state == State.JOB_STATE_DRAINED
+        if drains and job.current_state not in {State.JOB_STATE_RUNNING, State.JOB_STATE_DRAINING}:
+            message = f"(a1b2): The job can't be drained in state {job.current_state.name}"
+            raise Refusal("FAILED_PRECONDITION", message)
+        if drains and job.type_ != df.JobType.JOB_TYPE_STREAMING:
+            raise Refusal("FAILED_PRECONDITION", "(c3d4): Only a streaming job can be drained")
         job.requested_state = request.job.requested_state
-        job.current_state = State.JOB_STATE_CANCELLING
+        job.current_state = State.JOB_STATE_DRAINING if drains else State.JOB_STATE_CANCELLING
         self.stopping(job)
         return job
 

@@ -11,7 +11,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -31,7 +31,6 @@ def kept(
     folder: Path,
     command: Callable[[str], list[str]],
     ready: str,
-    environ: Mapping[str, str] = {},
     on_line: OnLine = lambda _: None,
 ) -> Iterator[str]:
     """`host:port` of what the folder holds: `command(host:port)`, started if nobody has, and ready once it
@@ -43,7 +42,7 @@ def kept(
         fcntl.flock(lock, fcntl.LOCK_EX)
         held = _join(folder)
         if held is None:
-            held = _start(folder, command, ready, environ, on_line)
+            held = _start(folder, command, ready, on_line)
         address = (folder / "address").read_text()
     try:
         yield address
@@ -63,7 +62,6 @@ def _start(
     folder: Path,
     command: Callable[[str], list[str]],
     ready: str,
-    environ: Mapping[str, str],
     on_line: OnLine,
 ) -> int:
     address, alive = f"{HOST}:{free_port()}", folder / "alive"
@@ -74,7 +72,7 @@ def _start(
         ["/bin/sh", "-c", _KEEPER, "keeper", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        env={**os.environ, **environ, "ALIVE": str(alive)},
+        env={**os.environ, "ALIVE": str(alive)},
         start_new_session=True,
         text=True,
         errors="replace",

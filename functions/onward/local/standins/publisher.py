@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -40,7 +39,7 @@ class Publisher:
         self._project = project
         self._loop = loop
         self._faults = faults
-        self._under_way: set[asyncio.Future[Any]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def publish(self, topic: str, notice: Notice, done: Callable[[], None] = lambda: None) -> None:
         """Returns at once; `done` is called in the loop when the emulator has (all copies of) it.
@@ -50,10 +49,13 @@ class Publisher:
         self._loop.call_soon_threadsafe(self._publish, topic, notice, done)
 
     def _publish(self, topic: str, notice: Notice, done: Callable[[], None]) -> None:
-        for delay in self._delays(topic, notice):
-            task = asyncio.ensure_future(self._send(topic, notice, delay, done), loop=self._loop)
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+        task = self._loop.create_task(self._send_all(topic, notice, done))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _send_all(self, topic: str, notice: Notice, done: Callable[[], None]) -> None:
+        await asyncio.gather(*(self._send(topic, notice, delay) for delay in self._delays(topic, notice)))
+        done()
 
     def _delays(self, topic: str, notice: Notice) -> list[float]:
         """After how many seconds each copy of the notice goes out."""
@@ -66,7 +68,7 @@ class Publisher:
             fate.uniform(0, faults.longest) if fate.random() < faults.delayed else 0.0 for _ in range(copies)
         ]
 
-    async def _send(self, topic: str, notice: Notice, delay: float, done: Callable[[], None]) -> None:
+    async def _send(self, topic: str, notice: Notice, delay: float) -> None:
         from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
         await asyncio.sleep(delay)
@@ -75,4 +77,3 @@ class Publisher:
             messages=[PubsubMessage(data=notice.data, attributes=dict(notice.attributes))],
         )
         await asyncio.to_thread(self._client.publish, request, timeout=SECONDS)
-        done()

@@ -1,0 +1,158 @@
+"""Everything that the cloud path needs, started in order and ended together.
+
+emulators ─▶ stand-ins ─▶ functions ─▶ topics and subscriptions ─▶ (when told) notifications of objects
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from onward.core.errors import Unavailable
+from onward.local.buckets import Buckets
+from onward.local.folder import StateFolder
+from onward.local.jobs.processes import kill_marked
+from onward.local.standins import deployment, functions
+from onward.local.standins.__main__ import Addresses, Config
+from onward.local.standins.emulators import FIRESTORE, PUBSUB, running
+from onward.local.standins.kept import kept
+from onward.local.standins.publisher import Faults
+
+Say = Callable[[str], None]
+PATIENCE = 20.0
+"""Seconds that jobs have to stop."""
+
+
+class Stack(NamedTuple):
+    """A deployment at work."""
+
+    uploaded: deployment.Uploaded
+    watch: Callable[[], None]
+    """Tell of the objects in the buckets, from now on."""
+
+
+@contextmanager
+def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Iterator[Stack]:
+    """Start it, and set the environment of this process so that clients find it. `say` is called in threads.
+
+    Raises `Missing` where the emulators are not installed, and `Unavailable` when something does not start.
+    """
+    home = _fresh(folder.root / "emulators")
+    uploaded = deployment.upload(workflows, home, Buckets(folder.buckets))
+    with ExitStack() as held, ThreadPoolExecutor() as threads:
+        firestore, pubsub = threads.map(
+            lambda emulator: held.enter_context(running(emulator, home)), (FIRESTORE, PUBSUB)
+        )
+        os.environ.update(deployment.emulators(firestore, pubsub))
+        config = Config(str(folder.root), str(home), pubsub, uploaded.watched, uploaded.clusters, faults)
+        standins = held.enter_context(_standins(config, home / "standins.log", say))
+        functions_at = held.enter_context(_functions(home, uploaded, standins.addresses, say))
+        os.environ.update(_settings(uploaded, standins.addresses, functions_at))
+        deployment.subscribe(pubsub, functions_at)
+        yield Stack(uploaded, standins.watch)
+
+
+def _fresh(home: Path) -> Path:
+    """An empty folder; what is left of jobs of a deployment that was killed is killed, too."""
+    for job in (home / "jobs").glob("*"):
+        if not (job / "result.json").exists():
+            kill_marked("ONWARD_JOB", str(job.resolve()))
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    return home
+
+
+class _Running(NamedTuple):
+    addresses: Addresses
+    watch: Callable[[], None]
+
+
+@contextmanager
+def _standins(config: Config, log: Path, say: Say) -> Iterator[_Running]:
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "onward.local.standins", msgspec.json.encode(config).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,  # a Ctrl-C is ours to pass on
+            text=True,
+        )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    given, told = process.stdin, process.stdout
+    ended = threading.Event()
+
+    def listen() -> None:
+        for line in told:
+            say(line.rstrip())
+        if not ended.is_set():
+            say(f"the stand-ins have ended, and nothing goes on without them; {log} says why")
+
+    def watch() -> None:
+        given.write("watch\n")
+        given.flush()
+
+    try:
+        first = told.readline()
+        if not first:
+            raise Unavailable(f"the stand-ins did not start:\n{log.read_text()}")
+        threading.Thread(target=listen, daemon=True).start()
+        yield _Running(msgspec.json.decode(first, type=Addresses), watch)
+    finally:
+        ended.set()
+        with suppress(BrokenPipeError):
+            given.close()  # at which they stop their jobs, and end
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _functions(home: Path, uploaded: deployment.Uploaded, addresses: Addresses, say: Say) -> Iterator[str]:
+    def command(address: str) -> list[str]:
+        settings = _settings(uploaded, addresses, address)
+        variables = [f"{name}={value}" for name, value in settings.items()]
+        return ["/usr/bin/env", *variables, *functions.command(address, deployment.TARGETS)]
+
+    def on_line(line: str) -> None:
+        if sentence := _worth_saying(line):
+            say(sentence)
+
+    with kept(home / "functions", command, functions.READY, on_line) as address:
+        yield address
+
+
+def _settings(uploaded: deployment.Uploaded, addresses: Addresses, functions_at: str) -> dict[str, str]:
+    return deployment.settings(uploaded.workflows, functions_at, addresses.grpc, addresses.storage)
+
+
+class _Line(msgspec.Struct):
+    """What a function logs of a request."""
+
+    message: str
+    severity: str = ""
+    door: str = ""
+    outcome: str = ""
+
+
+def _worth_saying(line: str) -> str:
+    """What a person should hear of: nothing of what goes well, or is delivered again."""
+    try:
+        logged = msgspec.json.decode(line, type=_Line)
+    except msgspec.MsgspecError:
+        return ""
+    unheard = logged.outcome == "ignored" and logged.door == "on_object"
+    return logged.message if unheard or logged.severity in ("ERROR", "CRITICAL") else ""
