@@ -59,16 +59,16 @@ async def serve(config: Config) -> None:
     publisher = Publisher(config.pubsub, deployment.PROJECT, loop, config.faults)
     runner, dispatcher, storage = Runner(home / "jobs", buckets, loop), Dispatcher(loop), Storage(buckets)
     parent = f"projects/{deployment.PROJECT}/locations/{deployment.REGION}/workflows"
-    tell = partial(publisher.publish, deployment.JOBS)
+    tell = partial(publisher.publish, deployment.COMPLETIONS)
     store = SqliteStore(folder.database)
     arrivals = Arrivals(
-        loop, buckets, config.watched, Ledger(store.connection), publisher, deployment.OBJECTS, _say
+        loop, buckets, config.watched, Ledger(store.connection), publisher, deployment.OBJECT, _say
     )
     with served(
         WrappedDataflow(runner, deployment.PROJECT, partial(publisher.publish, deployment.DATAFLOW)),
         WrappedDataproc(runner, tell, *config.clusters),
         WrappedWorkflows(runner, home / "definitions", parent, tell),
-        CloudTasksStandIn(deployment.QUEUE, dispatch=dispatcher.dispatch),
+        CloudTasksStandIn(*deployment.QUEUES, dispatch=dispatcher.dispatch, ended=dispatcher.ended),
     ) as address:
         _say(msgspec.json.encode(Addresses(address, await storage.listen())).decode())
         if await _input(loop):

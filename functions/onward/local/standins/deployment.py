@@ -18,23 +18,27 @@ from onward.local.topics import COMMAND, START
 PROJECT, REGION = "onward-local", "europe-west1"
 CODE, WORK = "onward-code", "onward-work"
 """Buckets: of what was deployed for jobs, and of large outputs."""
-OBJECTS, JOBS, DATAFLOW, WAKE = "onward-objects", "onward-jobs", "onward-dataflow", "onward-wake"
+OBJECT, COMPLETIONS, DATAFLOW, WAKE = "onward-object", "onward-completions", "onward-dataflow", "onward-wake"
 DEAD_LETTER = "onward-dead-letter"
-QUEUE = f"projects/{PROJECT}/locations/{REGION}/queues/onward-timers"
+QUEUES = tuple(
+    f"projects/{PROJECT}/locations/{REGION}/queues/{name}" for name in ("onward-timers", "onward-python")
+)
 DOORS: Mapping[str, str] = {
-    OBJECTS: "on_object",
+    OBJECT: "on_object",
     START: "on_message",
     COMMAND: "on_command",
     WAKE: "on_wake",
-    JOBS: "on_job_event",
+    COMPLETIONS: "on_job_event",
     DATAFLOW: "on_job_event",
 }
 """By topic, the function to which its subscription pushes. `onward-dataflow` is Eventarc's."""
 TARGETS = (*sorted(set(DOORS.values())), "on_timer")
+PYTHON = "run_python"
+"""The function that calls users' code: apart from the others, here in a process of its own."""
 FIRST_RETRY, LAST_RETRY = 1, 600
 """Seconds until a message is delivered again."""
 DELIVERIES = 100
-ACK_SECONDS = 60
+ACK_SECONDS = 600
 
 
 class Uploaded(NamedTuple):
@@ -94,7 +98,7 @@ def subscribe(pubsub: str, functions: str) -> None:
                 push.no_wrapper = types.PushConfig.NoWrapper(write_metadata=True)
             subscriber.create_subscription(
                 types.Subscription(
-                    name=_subscription(topic),
+                    name=_subscription("eventarc-dataflow" if topic == DATAFLOW else f"onward-{door}"),
                     topic=_topic(topic),
                     push_config=push,
                     ack_deadline_seconds=ACK_SECONDS,
@@ -119,7 +123,7 @@ def emulators(firestore: str, pubsub: str) -> dict[str, str]:
     }
 
 
-def settings(workflows: Path, functions: str, standins: str, storage: str) -> dict[str, str]:
+def settings(workflows: Path, functions: str, python: str, standins: str, storage: str) -> dict[str, str]:
     """What Terraform would set, and where the stand-ins are: `host:port`, and storage's URL."""
     return {
         "ONWARD_PROJECT": PROJECT,
@@ -129,6 +133,8 @@ def settings(workflows: Path, functions: str, standins: str, storage: str) -> di
         "ONWARD_WORKFLOWS": str(workflows),
         "ONWARD_TIMER_URL": _url(functions, "on_timer"),
         "ONWARD_TIMER_ACCOUNT": f"timers@{PROJECT}.iam.gserviceaccount.com",
+        "ONWARD_PYTHON_URL": _url(python, PYTHON),
+        "ONWARD_PYTHON_ACCOUNT": f"python@{PROJECT}.iam.gserviceaccount.com",
         "ONWARD_STANDINS": standins,
         "CLOUD_TASKS_EMULATOR_HOST": standins,
         "STORAGE_EMULATOR_HOST": storage,

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,9 +57,15 @@ def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Ite
         os.environ.update(deployment.emulators(firestore, pubsub))
         config = Config(str(folder.root), str(home), pubsub, uploaded.watched, uploaded.clusters, faults)
         standins = held.enter_context(_standins(config, home / "standins.log", say))
-        functions_at = held.enter_context(_functions(home, uploaded, standins.addresses, say))
-        os.environ.update(_settings(uploaded, standins.addresses, functions_at))
-        deployment.subscribe(pubsub, functions_at)
+        settings = partial(_settings, uploaded, standins.addresses)
+        python = held.enter_context(
+            _functions(home / "python", (deployment.PYTHON,), lambda at: settings(at, at), say)
+        )
+        doors = held.enter_context(
+            _functions(home / "functions", deployment.TARGETS, lambda at: settings(at, python), say)
+        )
+        os.environ.update(settings(doors, python))
+        deployment.subscribe(pubsub, doors)
         yield Stack(uploaded, standins.watch)
 
 
@@ -121,22 +128,25 @@ def _standins(config: Config, log: Path, say: Say) -> Iterator[_Running]:
 
 
 @contextmanager
-def _functions(home: Path, uploaded: deployment.Uploaded, addresses: Addresses, say: Say) -> Iterator[str]:
+def _functions(
+    folder: Path, targets: tuple[str, ...], settings: Callable[[str], dict[str, str]], say: Say
+) -> Iterator[str]:
+    """A process that hosts these functions; yields its `host:port`, of which `settings` depend."""
+
     def command(address: str) -> list[str]:
-        settings = _settings(uploaded, addresses, address)
-        variables = [f"{name}={value}" for name, value in settings.items()]
-        return ["/usr/bin/env", *variables, *functions.command(address, deployment.TARGETS)]
+        variables = [f"{name}={value}" for name, value in settings(address).items()]
+        return ["/usr/bin/env", *variables, *functions.command(address, targets)]
 
     def on_line(line: str) -> None:
         if sentence := _worth_saying(line):
             say(sentence)
 
-    with kept(home / "functions", command, functions.READY, on_line) as address:
+    with kept(folder, command, functions.READY, on_line) as address:
         yield address
 
 
-def _settings(uploaded: deployment.Uploaded, addresses: Addresses, functions_at: str) -> dict[str, str]:
-    return deployment.settings(uploaded.workflows, functions_at, addresses.grpc, addresses.storage)
+def _settings(uploaded: deployment.Uploaded, addresses: Addresses, doors: str, python: str) -> dict[str, str]:
+    return deployment.settings(uploaded.workflows, doors, python, addresses.grpc, addresses.storage)
 
 
 class _Line(msgspec.Struct):
