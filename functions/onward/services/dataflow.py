@@ -34,10 +34,23 @@ _LAST_MESSAGES = 3
 
 def dataflow(settings: Settings, templates: Locate, clients: Clients, clock: Clock) -> CloudService:
     """The service. `templates` locates the Flex Template's spec that was built from a Beam file."""
-    return CloudService(Templates(settings, templates, clients), clock)
+    return Dataflow(Launches(settings, templates, clients), clock)
 
 
-class Templates:
+class Dataflow(CloudService):
+    """See `ports.Service`."""
+
+    def verdict(self, ref: JobRef, job: Job) -> Status:
+        """A detached job is handed over once it is under way. The step's output is its id."""
+        does = ref.step.does
+        assert isinstance(does, DataflowStep)
+        state = JobState.SUCCEEDED if job.under_way else job.status.state
+        if not does.detached or state is not JobState.SUCCEEDED:
+            return job.status
+        return Status(state, job.status.job, output=job.status.job.rpartition("/")[2])
+
+
+class Launches:
     """See `service.Api`."""
 
     title = "Dataflow"
@@ -83,7 +96,8 @@ class Templates:
         if found.current_state == df.JobState.JOB_STATE_QUEUED:
             # A Flex Template's launcher may not have labelled its job yet; the name holds a hash of the run.
             labels.setdefault(JOB, found.name)
-        return Job(labels, Status(state, job, error=error))
+        under_way = found.current_state == df.JobState.JOB_STATE_RUNNING
+        return Job(labels, Status(state, job, error=error), under_way)
 
     def named(self, ref: JobRef, seconds: float) -> Sequence[Job]:
         """See `service.Api`."""

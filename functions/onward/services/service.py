@@ -33,6 +33,8 @@ class Job(msgspec.Struct, frozen=True):
 
     labels: Mapping[str, str]
     status: Status
+    under_way: bool = False
+    """It does its work: it is neither waiting to do so nor stopping."""
 
 
 class NotYet(Exception):
@@ -100,9 +102,14 @@ class CloudService:
         """See `ports.Service`."""
         if ref.job is None:
             jobs = _ours(ref.name, self._all(ref))
-            return jobs[0].status if jobs else Status(JobState.NOT_FOUND)
+            return self.verdict(ref, jobs[0]) if jobs else Status(JobState.NOT_FOUND)
         job = self.look(ref.job)
-        return Status(JobState.NOT_FOUND) if job is None else job.status
+        return Status(JobState.NOT_FOUND) if job is None else self.verdict(ref, job)
+
+    def verdict(self, ref: JobRef, job: Job) -> Status:
+        """What the job's state means for its step."""
+        del ref
+        return job.status
 
     def look(self, job: str) -> Job | None:
         """One read of the job of this resource name, whosever it is: its labels and its status."""
