@@ -7,12 +7,14 @@ from typing import assert_never
 
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, StartRun
+from onward.core.events import Bell, CancelRun, Event, Room, StartRun
 from onward.core.matching import match
 from onward.core.naming import next_try, parse_job_name, run_id
 from onward.core.params import bind
+from onward.core.pipeline import Dataflow, Dataproc, DeleteCluster
+from onward.core.plan import WIDTH, Plan
 from onward.core.problems import shown
-from onward.core.state import Run, RunKey, RunState
+from onward.core.state import Node, NodeKey, Run, RunKey, RunState
 from onward.deployed import Deployed
 from onward.ingress.facts import (
     NOT_OURS,
@@ -28,7 +30,7 @@ from onward.ingress.facts import (
 )
 from onward.messaging.tasks import EARLY
 from onward.plans import Plans
-from onward.ports import Clock, Store, Timers
+from onward.ports import Bus, Clock, Store, Timers
 
 Outcome = Event | Ignored | Poison
 Whose = Callable[[Doorbell], str | None]
@@ -39,12 +41,20 @@ class Intake:
     """Looks at what is deployed and at the runs there are; decides nothing about progress."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what facts can be about
-        self, store: Store, plans: Plans, deployed: Deployed, timers: Timers, whose: Whose, clock: Clock
+        self,
+        store: Store,
+        plans: Plans,
+        deployed: Deployed,
+        timers: Timers,
+        bus: Bus,
+        whose: Whose,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._plans = plans
         self._deployed = deployed
         self._timers = timers
+        self._bus = bus
         self._whose = whose
         self._clock = clock
 
@@ -59,7 +69,7 @@ class Intake:
                 case Command():
                     yield self._commanded(fact)
                 case Doorbell():
-                    yield self._rung(fact)
+                    yield from self._rung(fact)
                 case Told(event=event):
                     yield event
                 case Rang(timer=timer):
@@ -122,15 +132,38 @@ class Intake:
         found = self._store.read([RunKey(run)]).get(RunKey(run))
         return found.doc if found is not None and isinstance(found.doc, Run) else None
 
-    def _rung(self, bell: Doorbell) -> Outcome:
+    def _rung(self, bell: Doorbell) -> Iterator[Outcome]:
         owner = bell.owner or parse_job_name(self._whose(bell) or "")
         plan = None if owner is None else self._plans.of_run(owner.run)
         if owner is None or plan is None:
-            return Ignored(NOT_OURS)
+            yield Ignored(NOT_OURS)
+            return
         for name, node in plan.step_nodes():
             if node.number == owner.number:
-                return Bell(owner.run, name, owner.attempt)
-        return Ignored(f"run {owner.run} has no step of number {owner.number}")
+                match node.step.does:
+                    case DeleteCluster(cluster=cluster):
+                        yield from self._cluster_rang(plan, owner.run, name, cluster)
+                    case Dataflow(detached=False) if bell.begins:
+                        yield Ignored("the job has begun, and its step waits for its end")
+                    case _:
+                        yield Bell(owner.run, name, owner.attempt)
+                return
+        yield Ignored(f"run {owner.run} has no step of number {owner.number}")
+
+    def _cluster_rang(self, plan: Plan, run: str, deletion: str, cluster: str) -> Iterator[Outcome]:
+        """It may be gone, for the step that deletes it; or there, for those that wait to run on it."""
+        node = self._store.read([NodeKey(run, deletion)]).get(NodeKey(run, deletion))
+        if node is not None and isinstance(node.doc, Node) and node.doc.attempt:
+            yield Bell(run, deletion, node.doc.attempt)
+            return
+        rooms = []
+        for name, _ in self._store.first(run, "active", WIDTH):
+            does = plan.step_node(name).step.does
+            if isinstance(does, Dataproc) and does.cluster == cluster:
+                rooms.append(Room(run, name))
+        if len(rooms) > 1:  # a delivery submits one job
+            self._bus.publish(rooms[1:])
+        yield rooms[0] if rooms else Ignored(f"no step of run {run} waits for cluster {cluster}")
 
     def _timer_rang(self, timer: SetTimer) -> Outcome:
         if timer.at - self._clock.now() <= EARLY:

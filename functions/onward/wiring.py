@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from onward.deployed import Deployed
     from onward.engine import Engine
     from onward.ingress.facts import Doorbell, Parser
+    from onward.messaging.pubsub import PubSubBus
     from onward.messaging.tasks import CloudTasks
     from onward.ports import Services
     from onward.receiver import Receiver
     from onward.services.clients import Clients
     from onward.settings import Settings
+    from onward.stores.firestore import FirestoreStore
     from onward.stores.gcs import GcsObjects
 
 _BESIDE = Path(__file__).parent.parent
@@ -56,7 +58,9 @@ class Cloud:
         from onward.receiver import Receiver
 
         engine = self.engine
-        intake = Intake(engine.store, engine.plans, self._deployed, self._timers, self._whose, self._clock)
+        intake = Intake(
+            engine.store, engine.plans, self._deployed, self._timers, self._bus, self._whose, self._clock
+        )
         letters = DeadLetters(Topic(self._settings.topic(self._settings.dead_letter_topic)))
         return Receiver(intake, engine, letters, self._clock, log)
 
@@ -84,15 +88,12 @@ class Cloud:
     def engine(self) -> Engine:
         """The engine on Firestore, Pub/Sub and Cloud Tasks."""
         from onward.engine import Engine
-        from onward.messaging.pubsub import PubSubBus, Topic
-        from onward.stores.firestore import FirestoreStore
 
-        settings = self._settings
         return Engine(
-            FirestoreStore(settings.project, settings.database),
+            self._store,
             self._services,
             self._timers,
-            PubSubBus(Topic(settings.topic(settings.wake_topic))),
+            self._bus,
             self._objects,
             self._clock,
             lambda: secrets.token_hex(8),
@@ -111,17 +112,35 @@ class Cloud:
         return Results(self._objects)
 
     @cached_property
+    def _store(self) -> FirestoreStore:
+        from onward.stores.firestore import FirestoreStore
+
+        return FirestoreStore(self._settings.project, self._settings.database)
+
+    @cached_property
+    def _bus(self) -> PubSubBus:
+        from onward.messaging.pubsub import PubSubBus, Topic
+
+        return PubSubBus(Topic(self._settings.topic(self._settings.wake_topic)))
+
+    @cached_property
     def _services(self) -> Services:
         from onward.services.dataflow import dataflow
+        from onward.services.dataflow_drains import Drains
         from onward.services.dataproc import Dataproc
+        from onward.services.ephemeral import ClusterDeletions
         from onward.services.python import Python
+        from onward.services.runs import SubRuns
         from onward.services.workflows import workflows
 
         settings, clock, clients = self._settings, self._clock, self._clients
         jobs = settings.jobs
+        beam = dataflow(jobs, self._deployed.template, clients, clock)
         return {
-            "dataflow": dataflow(jobs, self._deployed.template, clients, clock),
+            "dataflow": beam,
+            "drain": Drains(beam, clients, clock),
             "dataproc": Dataproc(jobs, self._deployed.file, clients, clock),
+            "cluster": ClusterDeletions(jobs, clients, clock),
             "workflow": workflows(jobs, self._deployed.definition, clients, clock),
             "python": Python(
                 settings.queue(settings.python_queue),
@@ -131,6 +150,7 @@ class Cloud:
                 clients,
                 clock,
             ),
+            "pipeline": SubRuns(self._store, self._deployed.plan, lambda event: self._bus.publish([event])),
         }
 
     @cached_property
@@ -154,12 +174,18 @@ class Cloud:
         return Deployed(self._settings.workflows, self._settings.code_bucket, lambda: self.engine.plans)
 
     def _whose(self, bell: Doorbell) -> str | None:
-        from onward.services.owners import execution
+        from onward.services import owners
 
-        if bell.kind != "execution":
-            return None
-        place = f"projects/{bell.project}/locations/{bell.region}"
-        return execution(self._clients, f"{place}/workflows/{bell.parent}/executions/{bell.id}")
+        match bell.kind:
+            case "execution":
+                place = f"projects/{bell.project}/locations/{bell.region}"
+                name = f"{place}/workflows/{bell.parent}/executions/{bell.id}"
+                return owners.execution(self._clients, name)
+            case "template":
+                name = f"projects/{bell.project}/regions/{bell.region}/operations/{bell.id}"
+                return owners.workflow(self._clients, name)
+            case _:
+                return None
 
 
 @cache

@@ -23,9 +23,9 @@ from onward.ingress.envelope import Request
 from onward.local.standins import dataflow, dataproc
 from onward.local.standins import workflows as workflows_standin
 from onward.local.standins.dataflow import DataflowStandIn
-from onward.local.standins.dataproc import DataprocStandIn
 from onward.local.standins.server import StandIn, served
 from onward.local.standins.tasks import CloudTasksStandIn
+from onward.local.standins.templates import TemplatesStandIn
 from onward.local.standins.workflows import WorkflowsStandIn
 from unit.ingress.envelopes import payload, push, request, structured
 
@@ -64,7 +64,7 @@ class Services:
 
     def __init__(self, project: str, definitions: Iterable[str]) -> None:
         place = f"projects/{project}/locations/{REGION}"
-        self.dataproc = DataprocStandIn("etl")
+        self.dataproc = TemplatesStandIn("etl")
         self.dataflow = DataflowStandIn()
         self.workflows = WorkflowsStandIn(*(f"{place}/workflows/{name}" for name in definitions))
         self.tasks = CloudTasksStandIn(f"{place}/queues/onward-timers")

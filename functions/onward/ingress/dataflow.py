@@ -13,6 +13,7 @@ from onward.ingress.facts import NOT_OURS, Doorbell, Facts, Ignored, Result
 STATUS_CHANGED = "google.cloud.dataflow.job.v1beta3.statusChanged"
 JOB_MESSAGE = "dataflow.googleapis.com/job-message"
 _TERMINAL = frozenset(f"JOB_STATE_{state}" for state in ("DONE", "UPDATED", "DRAINED", "FAILED", "CANCELLED"))
+_RUNNING = "JOB_STATE_RUNNING"
 _LAST_WORDS = ("Worker pool stopped", "Template launch failed")
 """What the last message of a job says, whatever became of it."""
 _DATA = '{"payload": {"id": "...", "name": "...", "currentState": "JOB_STATE_DONE"}}'
@@ -33,9 +34,9 @@ class _Changed(msgspec.Struct, frozen=True):
 
 
 def status_changed(data: bytes) -> Result:
-    """A `Doorbell` for a state that is final. Raises `BadEvent`."""
+    """A `Doorbell` for a state that is final, and for that the job runs. Raises `BadEvent`."""
     job = decode(data, _Changed, "the event's data", _DATA).payload
-    if job.state not in _TERMINAL:
+    if job.state not in _TERMINAL and job.state != _RUNNING:
         return Ignored(f"the job is in state {shown(job.state)}, which is not final")
     return _bell(job)
 
@@ -59,4 +60,5 @@ def _bell(job: _Job) -> Result:
     owner = parse_job_name(job.name)
     if owner is None:
         return Ignored(NOT_OURS)
-    return Facts((Doorbell("dataflow", "job", job.project, job.location, job.id or job.name, owner),))
+    place, begins = (job.project, job.location), job.state == _RUNNING
+    return Facts((Doorbell("dataflow", "job", *place, job.id or job.name, owner, begins=begins),))

@@ -50,6 +50,6 @@ def _named(resource: str) -> Result:
     if found is None:
         return Ignored(f"{shown(resource)} names no job, batch, cluster or operation")
     kind, owner = _KINDS[found["kind"]], parse_job_name(found["id"])
-    if owner is None and kind in ("job", "batch"):
+    if owner is None and kind != "template":
         return Ignored(NOT_OURS)
     return Facts((Doorbell("dataproc", kind, found["project"], found["region"], found["id"], owner),))

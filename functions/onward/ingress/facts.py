@@ -52,6 +52,8 @@ class Doorbell(msgspec.Struct, frozen=True):
     """Whose it is, where a derived name says so."""
     parent: str = ""
     """The workflow of an execution."""
+    begins: bool = False
+    """It may have begun, not ended: for jobs that are handed over then."""
 
 
 class Told(msgspec.Struct, frozen=True):

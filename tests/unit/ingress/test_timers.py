@@ -15,6 +15,7 @@ from onward.core.events import (
     Found,
     JobState,
     OutputsChecked,
+    Room,
     StartRun,
     SubmitDelayed,
     SubmitRefused,
@@ -34,6 +35,7 @@ TOLD: list[Event] = [
     Wake(RUN, "clean", echo=True),
     Arrive(RUN, "~gather1", "clean"),
     CancelNode(RUN, "clean"),
+    Room(RUN, "clean"),
     Bell(RUN, "clean", 2),
 ]
 KEPT: list[Event] = [

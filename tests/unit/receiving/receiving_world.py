@@ -53,11 +53,23 @@ class World:
         self.labels: dict[str, str] = {}
         self.store = MemoryStore()
         self.engine = Engine(
-            self.store, {"dataproc": self}, _Timers(self.timers), _Bus(self.told), None, self, lambda: "t"
+            self.store,
+            dict.fromkeys(("dataproc", "cluster", "dataflow"), self),
+            _Timers(self.timers),
+            _Bus(self.told),
+            None,
+            self,
+            lambda: "t",
         )
         self.deployed = Deployed(folder, "code", lambda: self.engine.plans)
         self.intake = Intake(
-            self.store, self.engine.plans, self.deployed, _Timers(self.timers), self.whose, self
+            self.store,
+            self.engine.plans,
+            self.deployed,
+            _Timers(self.timers),
+            _Bus(self.told),
+            self.whose,
+            self,
         )
         self.receiver = Receiver(self.intake, self.engine, self, self, self.lines.append)
 
