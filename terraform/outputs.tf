@@ -27,3 +27,8 @@ output "sinks" {
   description = "As whom the logs of the job projects publish, for egress rules of VPC Service Controls."
   value       = { for p, job in module.jobs : p => job.sink }
 }
+
+output "grants" {
+  description = "Who may do what: every grant that there is, except those to Google's own agents."
+  value       = module.topology.grants
+}

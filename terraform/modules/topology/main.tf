@@ -101,10 +101,18 @@ locals {
   roles = merge(
     {
       results = {
-        project     = var.project
-        id          = "${local.role_prefix}_results"
-        title       = "Onward: write results"
-        permissions = ["storage.objects.create", "storage.objects.delete"] # a repeated call writes over its result
+        project = var.project
+        id      = "${local.role_prefix}_results"
+        title   = "Onward: keep the results of Python steps"
+        # Nothing is ever written over. But who may not delete is told of an object that is there by 403, not 412.
+        permissions = ["storage.objects.create", "storage.objects.delete", "storage.objects.get"]
+      }
+      names = {
+        project = var.project
+        id      = "${local.role_prefix}_names"
+        title   = "Onward: see which objects there are"
+        # Who may not list is told of an object that is not there by 403, not 404.
+        permissions = ["storage.objects.list"]
       }
     },
     {
@@ -164,15 +172,17 @@ locals {
       [{ on = "bucket", name = "code", role = local.use.read }],
     )
     jobs = concat(
-      [{ on = "queue", name = "python", role = "roles/cloudtasks.enqueuer" }],
+      [for can in ["enqueuer", "viewer", "taskDeleter"] : { on = "queue", name = "python", role = "roles/cloudtasks.${can}" }],
       [for p, job in local.job_projects : { on = "project", name = p, role = job.role }],
       [for job in local.job_projects : { on = "account", name = job.account, role = local.act_as }],
       [for email in local.foreign_accounts : { on = "account", name = email, role = local.act_as }],
     )
     report = concat(
       [
-        { on = "bucket", name = "work", role = "projects/${var.project}/roles/${local.role_prefix}_results", condition = local.is_result },
+        { on = "bucket", name = "work", role = "projects/${var.project}/roles/${local.roles.results.id}", condition = local.is_result },
+        { on = "bucket", name = "work", role = "projects/${var.project}/roles/${local.roles.names.id}" },
         { on = "topic", name = "completions", role = local.publish },
+        { on = "topic", name = "dead-letter", role = local.publish },
       ],
       [for key, b in local.buckets : { on = "bucket", name = key, role = local.use[b.python] } if b.python != "none"],
     )

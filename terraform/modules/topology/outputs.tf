@@ -32,6 +32,10 @@ output "environment" {
     ONWARD_TIMER_URL            = local.functions["on_timer"].url
     ONWARD_TIMER_ACCOUNT        = local.accounts["tasks"].email
     ONWARD_TIMER_QUEUE          = local.queues["timers"]
+    ONWARD_PYTHON_URL           = local.functions["run_python"].url
+    ONWARD_PYTHON_ACCOUNT       = local.accounts["tasks"].email
+    ONWARD_PYTHON_QUEUE         = local.queues["python"]
+    ONWARD_COMPLETIONS_TOPIC    = local.topics["completions"]
     ONWARD_WAKE_TOPIC           = local.topics["wake"]
     ONWARD_DEAD_LETTER_TOPIC    = local.topics["dead-letter"]
     ONWARD_DATABASE             = var.database

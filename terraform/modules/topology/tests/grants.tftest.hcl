@@ -29,15 +29,30 @@ run "nobody_administers_dataproc" {
   }
 }
 
-run "run_python_writes_its_results_and_rings_and_nothing_else" {
+run "run_python_keeps_results_and_rings_and_nothing_else" {
   command = plan
   assert {
-    condition     = [for k, g in output.grants : "${g.on}/${g.name}" if g.to == "run_python"] == ["bucket/work", "topic/completions"]
+    condition = toset([for g in output.grants : "${basename(g.role)} ${g.on}/${g.name}" if g.to == "run_python"]) == toset([
+      "onward_results bucket/work", "onward_names bucket/work", "pubsub.publisher topic/completions", "pubsub.publisher topic/dead-letter",
+    ])
     error_message = jsonencode([for g in output.grants : g if g.to == "run_python"])
   }
   assert {
-    condition     = alltrue([for g in output.grants : endswith(g.condition.expression, "/objects/onward/python/\")") if g.to == "run_python" && g.on == "bucket"])
+    condition     = alltrue([for g in output.grants : endswith(g.condition.expression, "/objects/onward/python/\")") if g.to == "run_python" && endswith(g.role, "_results")])
     error_message = "run_python writes elsewhere"
+  }
+  assert {
+    condition     = output.roles["names"].permissions == ["storage.objects.list"]
+    error_message = "outside of its results run_python sees more than names"
+  }
+}
+
+run "python_steps_are_let_into_a_bucket_by_name" {
+  command = plan
+  variables { buckets = { reports = { python = "write" }, landing = {} } }
+  assert {
+    condition     = [for g in output.grants : g.name if g.to == "run_python" && startswith(g.role, "roles/storage.")] == ["reports"]
+    error_message = jsonencode([for g in output.grants : g if g.to == "run_python"])
   }
 }
 
