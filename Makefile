@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types simulate bench format lock clean
+.PHONY: help setup demo demo-cloud test lint types simulate bench format lock clean
 .NOTPARALLEL:
 
 SEEDS ?= 2000
@@ -7,12 +7,15 @@ PYTEST_ARGS ?= -n auto
 BIN := .venv/bin
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/local ## .venv with what the laptop needs; a second time costs nothing
 
 demo: .venv/local ## run the sample pipeline to its end and say where the results are
 	@$(BIN)/onward demo
+
+demo-cloud: .venv/local ## the same through the cloud's own functions, on Google's emulators and stand-ins
+	@$(BIN)/onward demo --emulators
 
 test: lint types ## lint, type-check and run every test
 	$(BIN)/pytest $(PYTEST_ARGS)

@@ -14,6 +14,7 @@ from onward.cli.places import Places
 if TYPE_CHECKING:
     from onward.cli.embedded import Embedded
     from onward.cli.progress import Progress
+    from onward.local.emulated import Emulated
     from onward.local.runtime import Runtime
 
 PIPELINE = "weather"
@@ -23,8 +24,11 @@ SUCCEEDED, FAILED = 0, 1
 
 
 @click.command()
+@click.option(
+    "--emulators", is_flag=True, help="On the cloud path: Google's emulators, and stand-ins for its services."
+)
 @click.pass_obj
-def demo(places: Places) -> int:
+def demo(places: Places, *, emulators: bool) -> int:
     """Drop the sample file into its bucket, and watch the sample pipeline: Beam, Spark, Python, Workflows."""
     from onward.cli.embedded import Embedded
     from onward.cli.files import pipeline
@@ -36,15 +40,15 @@ def demo(places: Places) -> int:
     if trigger is None or not (sample / DROPPED).is_file():
         raise click.UsageError(f"{sample / DROPPED} is not there: call `onward demo` in a clone of Onward")
     try:
-        with progress(quiet=False) as shown, Embedded(places, say, watch=True) as here:
+        with progress(quiet=False) as shown, Embedded(places, say, watch=True, emulators=emulators) as here:
             target = here.runtime.buckets.folder(trigger.bucket) / DROPPED
             say(f"dropping {sample / DROPPED} into {target.parent}")
             ended = _show(here, sample / DROPPED, target, shown)
             results = _results(here.runtime, ended)
     except Interrupted as interrupted:
-        again = f"stopped; `{places.command('up')}` goes on with what was started"
+        again = "stopped" if emulators else f"stopped; `{places.command('up')}` goes on with what was started"
         raise Left(again, interrupted) from None
-    _tell(places, ended, results, landing=target.parents[2])
+    _tell(places, ended, results, landing=target.parents[2], emulators=emulators)
     return SUCCEEDED if ended["state"] == "succeeded" else FAILED
 
 
@@ -57,7 +61,7 @@ def _show(here: Embedded, source: Path, target: Path, shown: Progress) -> dict[s
     return ended
 
 
-async def _drop(runtime: Runtime, source: Path, target: Path) -> str:
+async def _drop(runtime: Runtime | Emulated, source: Path, target: Path) -> str:
     """Copy it there as a temporary name and rename it, as one should; returns the run that this started."""
     import asyncio
 
@@ -81,7 +85,7 @@ async def _drop(runtime: Runtime, source: Path, target: Path) -> str:
         unsubscribe()
 
 
-def _results(runtime: Runtime, ended: dict[str, Any]) -> list[Path]:
+def _results(runtime: Runtime | Emulated, ended: dict[str, Any]) -> list[Path]:
     """The files that the steps declare as their outputs, in order."""
     plan = runtime.engine.plans.of_run(ended["run"])
     assert plan is not None, "the run has ended"
@@ -89,14 +93,15 @@ def _results(runtime: Runtime, ended: dict[str, Any]) -> list[Path]:
     return [runtime.buckets.path(uri) for step in steps for uri in step.outputs]
 
 
-def _tell(places: Places, ended: dict[str, Any], results: list[Path], landing: Path) -> None:
-    from onward.cli.render import commands, console, ending
+def _tell(
+    places: Places, ended: dict[str, Any], results: list[Path], landing: Path, *, emulators: bool
+) -> None:
+    from onward.cli.render import commands, console, ending, headline
 
     out = console()
-    out.print(ending(ended, places))
+    out.print(headline(ended) if emulators else ending(ended, places))
     if ended["state"] != "succeeded":
         return
-    run = ended["run"]
     reports = [path for path in results if path.suffix in (".md", ".svg") and path.is_file()]
     for path in reports:
         if path.suffix == ".md":
@@ -106,13 +111,17 @@ def _tell(places: Places, ended: dict[str, Any], results: list[Path], landing: P
         click.echo(f"  {_near(path)}")
     click.echo("\nTry next")
     source = places.workflows / PIPELINE / "sample" / Path(ANOTHER).parts[0]
+    looking = [
+        (places.command("show", ended["run"]), "the run and its steps"),
+        (places.command("logs", ended["run"], "clean"), "what the Beam job printed"),
+    ]
+    up = places.command("up", "--emulators") if emulators else places.command("up")
     out.print(
         commands(
             [
-                (places.command("show", run), "the run and its steps"),
-                (places.command("logs", run, "clean"), "what the Beam job printed"),
+                *([] if emulators else looking),  # the emulators have forgotten it
                 (places.command("graph", PIPELINE), "which step waits for which"),
-                (places.command("up"), "stay, and start what arrives in the buckets"),
+                (up, "stay, and start what arrives in the buckets"),
                 (f"cp -r {source} {_near(landing)}/", "meanwhile, in another terminal: a run for each file"),
             ]
         )

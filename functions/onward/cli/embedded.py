@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onward.cli.interruption import SIGNALS, Interrupted
 from onward.cli.places import Places
+from onward.core.errors import BadParameter
 from onward.local.endpoint import Endpoint
 from onward.local.following import follow
 from onward.local.runtime import Runtime
@@ -24,6 +26,8 @@ T = TypeVar("T")
 class Embedded:
     """Runs a runtime and its endpoint whenever one of its methods waits. Raises `StateInUse`.
 
+    With `faults` (JSON) it is not the embedded runtime but the cloud path, on emulators.
+
     Every method raises Interrupted when SIGINT or SIGTERM arrives.
     """
 
@@ -37,14 +41,14 @@ class Embedded:
         *,
         watch: bool = False,
         port: int = 0,
-        emulators: bool = False,
+        faults: str | None = None,
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self._say = say
         self._signal = 0
         self._task: asyncio.Task[Any] | None = None
         try:
-            self.runtime = _make(emulators)(places.workflows, places.state, self._loop, say)
+            self.runtime = _maker(faults)(places.workflows, places.state, self._loop, say)
         except BaseException:
             self._loop.close()
             raise
@@ -126,12 +130,18 @@ class Embedded:
         self._loop.close()
 
 
-def _make(emulators: bool) -> type[Runtime] | type[Emulated]:
-    if not emulators:
+def _maker(faults: str | None) -> Callable[..., Runtime | Emulated]:
+    if faults is None:
         return Runtime
-    from onward.local.emulated import Emulated
+    import msgspec
 
-    return Emulated
+    from onward.local.emulated import Emulated
+    from onward.local.standins.publisher import Faults
+
+    try:
+        return partial(Emulated, faults=msgspec.json.decode(faults, type=Faults))
+    except msgspec.MsgspecError as error:
+        raise BadParameter(f'faults must be JSON such as {{"seed": 7, "lost": 0.2}}: {error}') from None
 
 
 async def _next(frames: AsyncGenerator[T, None]) -> T | None:

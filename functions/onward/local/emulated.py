@@ -61,8 +61,10 @@ class Emulated:
         with ExitStack() as held:
             self.folder.acquire()
             held.callback(self.folder.release)
+            say("starting Google's emulators, the stand-ins and the functions")
             self._stack = held.enter_context(stack(self.folder, workflows, faults, self._say))
-            self._settings = read(os.environ, workflows)
+            self._settings = read(self._stack.settings, workflows)
+            os.environ["STORAGE_EMULATOR_HOST"] = self._stack.settings["STORAGE_EMULATOR_HOST"]
             self.engine = Cloud(self._settings).engine
             self._held = held.pop_all()
         for problem in self._stack.uploaded.catalog.problems:

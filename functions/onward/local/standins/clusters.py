@@ -60,6 +60,12 @@ class ClustersStandIn(DataprocStandIn):
         """Its deletion is done; its name is free."""
         del self.made[name]
 
+    def creating(self, project: str, region: str, cluster: Any, operation: str) -> None:
+        """A cluster was accepted: for whoever wants it to be there."""
+
+    def deleting(self, project: str, region: str, cluster: Any, operation: str) -> None:
+        """A cluster is to go."""
+
     def check_cluster(self, name: str) -> None:
         """See `DataprocStandIn`."""
         if name not in self.made:
@@ -81,7 +87,9 @@ class ClustersStandIn(DataprocStandIn):
             name = f"projects/{request.project_id}/regions/{request.region}/clusters/{cluster.cluster_name}"
             raise Refusal("ALREADY_EXISTS", f"Already exists: Failed to create cluster: Cluster {name}")
         self.put(cluster, State.CREATING)
-        return self.operation(request.request_id, f"{request.project_id}/regions/{request.region}")
+        answer = self.operation(request.request_id, f"{request.project_id}/regions/{request.region}")
+        self.creating(request.project_id, request.region, cluster, answer.name)
+        return answer
 
     def _delete_cluster(self, request: dp.DeleteClusterRequest) -> lro.Operation:
         if answer := self.answered(request.request_id):
@@ -93,7 +101,9 @@ class ClustersStandIn(DataprocStandIn):
             message = f"Cannot delete cluster '{request.cluster_name}' while it has other pending delete"
             raise Refusal("FAILED_PRECONDITION", f"{message} operations")
         self.turn(request.cluster_name, State.DELETING)
-        return self.operation(request.request_id, f"{request.project_id}/regions/{request.region}")
+        answer = self.operation(request.request_id, f"{request.project_id}/regions/{request.region}")
+        self.deleting(request.project_id, request.region, cluster, answer.name)
+        return answer
 
     def _get_cluster(self, request: dp.GetClusterRequest) -> Any:
         if request.cluster_name not in self.made:

@@ -65,6 +65,20 @@ def batch_ended(batch: Any) -> Notice:
     )
 
 
+def cluster_changed(project: str, region: str, cluster: Any, operation: str, method: str) -> Notice:
+    """The last audit entry of `CreateCluster` or `DeleteCluster`. `cluster` is a `dataproc_v1.Cluster`."""
+    name = cluster.cluster_name
+    about = {"project_id": project, "region": region, "cluster_name": name}
+    return _audit(
+        f"google.cloud.dataproc.v1.ClusterController.{method}",
+        f"projects/{project}/regions/{region}/clusters/{name}",
+        region,
+        {"type": "cloud_dataproc_cluster", "labels": {**about, "cluster_uuid": cluster.cluster_uuid}},
+        {},
+        operation,
+    )
+
+
 def execution_ended(execution: Any) -> Notice:
     """Cloud Workflows' entry about an `executions_v1.Execution`. Its labels are not in it."""
     _, project, _, location, _, workflow, _, execution_id = execution.name.split("/")

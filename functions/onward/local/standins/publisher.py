@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Callable
 
 import msgspec
@@ -15,7 +16,7 @@ SECONDS = 20.0
 
 
 class Faults(msgspec.Struct, frozen=True):
-    """What share of the notices, 0 to 1, meets which fate; each notice's own follows from the seed."""
+    """What share of the notices, 0 to 1, meets which fate; that of a topic's n-th follows from the seed."""
 
     seed: int = 0
     lost: float = 0.0
@@ -39,6 +40,7 @@ class Publisher:
         self._project = project
         self._loop = loop
         self._faults = faults
+        self._fates: dict[str, random.Random] = {}
         self._under_way: set[asyncio.Task[None]] = set()
 
     def publish(self, topic: str, notice: Notice, done: Callable[[], None] = lambda: None) -> None:
@@ -60,13 +62,18 @@ class Publisher:
     def _delays(self, topic: str, notice: Notice) -> list[float]:
         """After how many seconds each copy of the notice goes out."""
         faults = self._faults
-        fate = random.Random(f"{faults.seed} {topic} {notice.about}")
-        if fate.random() < faults.lost and "bucketId" not in notice.attributes:
-            return []
-        copies = 2 if fate.random() < faults.doubled else 1
-        return [
-            fate.uniform(0, faults.longest) if fate.random() < faults.delayed else 0.0 for _ in range(copies)
-        ]
+        fate = self._fates.setdefault(topic, random.Random(f"{faults.seed} {topic}"))
+        lost, doubled, *delayed = (fate.random() for _ in range(4))
+        if lost < faults.lost and "bucketId" not in notice.attributes:
+            delays = []
+        else:
+            delays = [
+                each / faults.delayed * faults.longest if each < faults.delayed else 0.0
+                for each in delayed[: 2 if doubled < faults.doubled else 1]
+            ]
+        if delays != [0.0]:
+            print(f"{topic}: {notice.about} goes out after {delays} seconds", file=sys.stderr, flush=True)
+        return delays
 
     async def _send(self, topic: str, notice: Notice, delay: float) -> None:
         from google.pubsub_v1.types import PublishRequest, PubsubMessage

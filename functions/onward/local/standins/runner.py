@@ -55,6 +55,10 @@ class Runner:
         self._loop.call_soon_threadsafe(self._start, ref, files, ended)
         return ref
 
+    def later(self, seconds: float, do: Callable[[], None]) -> None:
+        """Do this in the loop, after so long."""
+        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, do)
+
     def cancel(self, ref: JobRef) -> None:
         """Tell it to stop; its end follows."""
         self._loop.call_soon_threadsafe(self._service.cancel, ref)

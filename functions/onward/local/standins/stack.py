@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -38,13 +38,15 @@ class Stack(NamedTuple):
     """A deployment at work."""
 
     uploaded: deployment.Uploaded
+    settings: Mapping[str, str]
+    """The environment that its functions have."""
     watch: Callable[[], None]
     """Tell of the objects in the buckets, from now on."""
 
 
 @contextmanager
 def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Iterator[Stack]:
-    """Start it, and set the environment of this process so that clients find it. `say` is called in threads.
+    """Start it; clients of this process find the emulators from then on. `say` is called in threads.
 
     Raises `Missing` where the emulators are not installed, and `Unavailable` when something does not start.
     """
@@ -54,7 +56,7 @@ def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Ite
         firestore, pubsub = threads.map(
             lambda emulator: held.enter_context(running(emulator, home)), (FIRESTORE, PUBSUB)
         )
-        os.environ.update(deployment.emulators(firestore, pubsub))
+        os.environ.update(deployment.emulators(firestore, pubsub))  # theirs who are started, too
         config = Config(str(folder.root), str(home), pubsub, uploaded.watched, uploaded.clusters, faults)
         standins = held.enter_context(_standins(config, home / "standins.log", say))
         settings = partial(_settings, uploaded, standins.addresses)
@@ -64,9 +66,8 @@ def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Ite
         doors = held.enter_context(
             _functions(home / "functions", deployment.TARGETS, lambda at: settings(at, python), say)
         )
-        os.environ.update(settings(doors, python))
         deployment.subscribe(pubsub, doors)
-        yield Stack(uploaded, standins.watch)
+        yield Stack(uploaded, settings(doors, python), standins.watch)
 
 
 def _fresh(home: Path) -> Path:

@@ -10,8 +10,9 @@ from google.protobuf.json_format import MessageToDict
 
 from onward.core import events
 from onward.core.pipeline import Dataproc
-from onward.local.standins.dataproc import BatchState, DataprocStandIn, JobState
-from onward.local.standins.notices import Notice, batch_ended, job_ended
+from onward.local.standins.clusters import ClustersStandIn, State
+from onward.local.standins.dataproc import BatchState, JobState
+from onward.local.standins.notices import Notice, batch_ended, cluster_changed, job_ended
 from onward.local.standins.runner import Runner
 from onward.ports import JobRef, Status
 
@@ -22,8 +23,12 @@ _BATCH = {
 }
 
 
-class WrappedDataproc(DataprocStandIn):
-    """`clusters` are there already; `tell` publishes how each job and batch ended."""
+BOOT = 2.0
+"""Seconds until a cluster is there, or gone: less than a real one's, and more than it takes to ask for it."""
+
+
+class WrappedDataproc(ClustersStandIn):
+    """`clusters` are there already; `tell` publishes how each job, batch and change of a cluster ended."""
 
     def __init__(self, runner: Runner, tell: Callable[[Notice], None], *clusters: str) -> None:
         super().__init__(*clusters)
@@ -59,6 +64,27 @@ class WrappedDataproc(DataprocStandIn):
         batch.state = BatchState.RUNNING
         does = Dataproc(job=job, properties=dict(batch.runtime_config.properties))
         self._start(batch.name, batch.name.rpartition("/")[2], does, batch, ended)
+
+    def creating(self, project: str, region: str, cluster: Any, operation: str) -> None:
+        """See `ClustersStandIn`. It is a name for this machine, which runs its jobs."""
+
+        def there() -> None:
+            with self._lock:
+                if cluster.status.state == State.CREATING:
+                    self.turn(cluster.cluster_name, State.RUNNING)
+            self._tell(cluster_changed(project, region, cluster, operation, "CreateCluster"))
+
+        self._runner.later(BOOT, there)
+
+    def deleting(self, project: str, region: str, cluster: Any, operation: str) -> None:
+        """See `ClustersStandIn`."""
+
+        def gone() -> None:
+            with self._lock:
+                self.vanish(cluster.cluster_name)
+            self._tell(cluster_changed(project, region, cluster, operation, "DeleteCluster"))
+
+        self._runner.later(BOOT, gone)
 
     def stopping(self, job: Any) -> None:
         """See `DataprocStandIn`."""
