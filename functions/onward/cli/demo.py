@@ -35,12 +35,13 @@ def demo(places: Places, *, emulators: bool) -> int:
     from onward.cli.interruption import Interrupted, Left
     from onward.cli.progress import progress, say
 
+    faults = "{}" if emulators else None
     sample = places.workflows / PIPELINE / "sample"
     trigger = pipeline(places, PIPELINE).trigger
     if trigger is None or not (sample / DROPPED).is_file():
         raise click.UsageError(f"{sample / DROPPED} is not there: call `onward demo` in a clone of Onward")
     try:
-        with progress(quiet=False) as shown, Embedded(places, say, watch=True, emulators=emulators) as here:
+        with progress(quiet=False) as shown, Embedded(places, say, watch=True, faults=faults) as here:
             target = here.runtime.buckets.folder(trigger.bucket) / DROPPED
             say(f"dropping {sample / DROPPED} into {target.parent}")
             ended = _show(here, sample / DROPPED, target, shown)

@@ -1,0 +1,98 @@
+"""The cloud path through real processes, with notices lost, doubled and delayed, beside the embedded runtime.
+
+An object's event is pushed by the Pub/Sub emulator to functions under functions-framework, whose state is in
+the Firestore emulator; their jobs run behind stand-ins for Dataflow, Dataproc and Cloud Workflows, which tell
+of each end as the platform does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from onward.local.standins.emulators import FIRESTORE, PUBSUB, Missing, command
+
+from e2e.cli_harness import ONWARD, Running
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+FAULTS = {"seed": 1, "lost": 0.35, "doubled": 0.5, "delayed": 0.5, "longest": 0.5}
+Trace = dict[str, list[str]]
+
+
+class Door:
+    """One of the two ways to run a scenario: `onward up`, with an object dropped into its bucket."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        shutil.copytree(SCENARIOS / "report", folder / "workflows" / "report")
+        path = os.pathsep.join(filter(None, [str(SCENARIOS / "tools"), os.environ.get("PYTHONPATH")]))
+        self.up = Running(["/usr/bin/env", f"PYTHONPATH={path}", ONWARD, "up", *options], folder)
+        self._address = self.up.until("answers at ").split()[-1]
+
+    def run(self) -> Any:
+        """Drop an object; returns the run that it started, in detail, once it has ended."""
+        landing = self.folder / ".onward/buckets/landing/2026-11-22"
+        landing.mkdir()
+        (landing / "a.csv").write_text("a b\nc d\n")
+        run = self.up.until("of report started").split()[2]
+        self.up.until(f"run {run} of report ")
+        with urllib.request.urlopen(f"{self._address}/v1/runs/{run}") as answer:
+            return json.load(answer)
+
+    def logs(self) -> str:
+        """What its processes said."""
+        files = sorted(self.folder.glob(".onward/emulators/**/*log"))
+        return "\n".join(f"--- {file.parent.name}/{file.name}\n{file.read_text()[-4000:]}" for file in files)
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Callable[..., Door]]:
+    opened: list[Door] = []
+
+    def opener(name: str, *options: str) -> Door:
+        opened.append(Door(tmp_path / name, *options))
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.up.close()
+
+
+@pytest.fixture
+def _emulators() -> None:
+    try:
+        command(FIRESTORE), command(PUBSUB)
+    except Missing as missing:
+        if "CI" in os.environ:
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+def trace(run: Any) -> Trace:
+    """Per step, the states that it went through, attempt by attempt."""
+    return {step["name"]: [entry["state"] for entry in step["history"]] for step in run["steps"]}
+
+
+@pytest.mark.usefixtures("_emulators")
+def test_the_same_file_takes_the_same_way_through_the_cloud_path_as_through_the_embedded_runtime(
+    door: Callable[..., Door],
+) -> None:
+    embedded = door("embedded").run()
+    cloud = door("cloud", "--emulators", "--faults", json.dumps(FAULTS))
+    run = cloud.run()
+    logs = cloud.logs()
+    assert run["state"] == embedded["state"] == "succeeded", logs
+    assert trace(run) == trace(embedded), logs
+    assert run["steps"][-1]["output"] == embedded["steps"][-1]["output"] == "2026-11-22"
+    notices = (cloud.folder / ".onward/emulators/standins.log").read_text()
+    assert "goes out after [] seconds" in notices, "none was lost"
+    assert ", " in notices, "none was doubled"
+    cloud.up.signal(signal.SIGINT)
+    assert cloud.up.end() == 0
