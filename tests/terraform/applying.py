@@ -51,20 +51,14 @@ class State:
         """The values of each resource of a type."""
         return [each.values for each in self.resources if each.type == kind]
 
+    def where(self, kind: str, **what: Any) -> list[Values]:
+        """Those of a type of which this is true."""
+        return [each for each in self.of(kind) if all(each[name] == value for name, value in what.items())]
+
     def one(self, kind: str, **what: Any) -> Values:
         """The only one of a type of which this is true."""
-        (found,) = [
-            each for each in self.of(kind) if all(each[name] == value for name, value in what.items())
-        ]
+        (found,) = self.where(kind, **what)
         return found
-
-    def members(self, kind: str, role: str, **on: Any) -> set[str]:
-        """Who has the role on that thing."""
-        return {
-            each["member"]
-            for each in self.of(kind)
-            if each["role"] == role and all(each[name] == value for name, value in on.items())
-        }
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:

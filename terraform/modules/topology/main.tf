@@ -70,7 +70,7 @@ locals {
   completions = join("\nOR\n", [
     <<-EOT
     (log_id("cloudaudit.googleapis.com/activity") AND protoPayload.serviceName="dataproc.googleapis.com"
-     AND protoPayload.methodName=~"^google\.cloud\.dataproc\.v1\.(JobController\.SubmitJob(AsOperation)?|BatchController\.CreateBatch|WorkflowTemplateService\.Instantiate(Inline)?WorkflowTemplate|ClusterController\.(Create|Delete)Cluster)$"
+     AND protoPayload.methodName=~"^google[.]cloud[.]dataproc[.]v1[.](JobController[.]SubmitJob(AsOperation)?|BatchController[.]CreateBatch|WorkflowTemplateService[.]Instantiate(Inline)?WorkflowTemplate|ClusterController[.](Create|Delete)Cluster)$"
      AND operation.last=true)
     EOT
     , <<-EOT
