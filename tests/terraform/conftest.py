@@ -15,7 +15,9 @@ def terraform(
 ) -> Iterator[Terraform]:
     """For each end of the range of providers that is promised."""
     folder = tmp_path_factory.mktemp("terraform") / "terraform"
-    shutil.copytree(CONFIGURATION, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    shutil.copytree(
+        CONFIGURATION, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "backend.tf")
+    )
     with terraform_of(request.param, folder) as found:
         yield found
 
