@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cloud test lint types simulate bench format lock clean
+.PHONY: help setup demo demo-cloud test lint types terraform-test simulate bench format compile package builder earlier images upload plan apply lock clean
 .NOTPARALLEL:
 
 SEEDS ?= 2000
@@ -28,6 +28,9 @@ lint: .venv/dev ## style, format and the direction of imports
 types: .venv/dev ## mypy --strict
 	$(BIN)/mypy
 
+terraform-test: .venv/dev ## what terraform would make: formatted, valid, planned, applied to a stand-in, its policies
+	$(BIN)/pytest tests/terraform $(PYTEST_ARGS)
+
 simulate: .venv/dev ## SEEDS=2000 random worlds with faults, every invariant checked (SEED=7: that one, traced)
 	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
@@ -37,6 +40,45 @@ bench: .venv/local ## speed beside the disk's limit and the smallest possible en
 format: .venv/dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Deployment: docs/operating.md. The same verbs in the same order are the steps of cloudbuild.yaml.
+PREFIX ?= onward
+CODE ?= $(PROJECT)-$(PREFIX)-code
+STATE ?= $(PROJECT)-$(PREFIX)-terraform
+IMAGES ?= $(REGION)-docker.pkg.dev/$(PROJECT)/$(PREFIX)
+KEEP ?= 20
+ARCHIVE = archives/functions-$(shell sha256sum build/functions.zip | cut -c -32).zip
+TERRAFORM := terraform -chdir=terraform
+needed = $(foreach name,$(1),$(if $($(name)),,$(error $(name) is not set; make $@ $(name)=...)))
+
+compile: .venv/local ## ENV=FILE check all pipelines and write what their deployment is made of to build/
+	$(BIN)/onward compile -o build $(if $(ENV),--env $(ENV)) $(if $(wildcard build/earlier),--earlier build/earlier)
+
+package: compile ## build/functions.zip: what Cloud Functions are built from, the same bytes each time
+	$(BIN)/python .ci/package.py build
+
+builder: ## PROJECT=P REGION=R the image that the steps of cloudbuild.yaml run in
+	$(call needed,PROJECT REGION)gcloud builds submit .ci/builder --project $(PROJECT) --tag $(IMAGES)/builder
+
+earlier: .venv/local ## PROJECT=P the last KEEP=20 deployments, whose Workflows definitions stay
+	$(call needed,PROJECT)$(BIN)/python .ci/store.py earlier $(CODE) build $(KEEP)
+
+images: .venv/local ## PROJECT=P REGION=R build the Flex Templates of Beam steps that are not there yet
+	$(call needed,PROJECT REGION)$(BIN)/python .ci/images.py $(CODE) build $(IMAGES)
+
+upload: .venv/local ## PROJECT=P the archive and what jobs need, under names that stand for their content
+	$(call needed,PROJECT)$(BIN)/python .ci/store.py upload $(CODE) build $(ARCHIVE)
+
+plan: terraform/backend.tf ## PROJECT=P REGION=R VARS=FILE what a deployment would change, as build/plan
+	$(call needed,PROJECT REGION)$(TERRAFORM) init -input=false -reconfigure -backend-config=bucket=$(STATE)
+	$(TERRAFORM) plan -input=false -out=../build/plan -var project=$(PROJECT) -var region=$(REGION) \
+		-var prefix=$(PREFIX) -var archive=gs://$(CODE)/$(ARCHIVE) $(if $(VARS),-var-file=$(abspath $(VARS)))
+
+terraform/backend.tf:
+	printf 'terraform {\n  backend "gcs" {}\n}\n' > $@
+
+apply: ## carry out build/plan, and nothing else
+	$(TERRAFORM) apply -input=false ../build/plan
 
 LOCK := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'

@@ -1,7 +1,7 @@
 """The emulators and a deployment on them, for every test of the cloud path."""
 
 from cloud.deployment import deployment, lines, running, started, workflows
-from cloud.fixtures import firestore_address, firestore_project, pubsub_address, pubsub_project
+from cloud.fixtures import firestore_address, firestore_project, pubsub_address, pubsub_project, storage
 
 __all__ = [
     "deployment",
@@ -12,5 +12,6 @@ __all__ = [
     "pubsub_project",
     "running",
     "started",
+    "storage",
     "workflows",
 ]

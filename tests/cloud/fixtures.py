@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from onward.local.buckets import Buckets
 from onward.local.standins.emulators import FIRESTORE, PUBSUB, Emulator, Missing, running
+from onward.local.standins.storage import Storage
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +39,21 @@ def pubsub_project(pubsub_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The same for Pub/Sub."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_address)
     return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
+    """Cloud Storage, by its own API, over these folders; clients find it by its variable."""
+    buckets = Buckets(tmp_path / "buckets")
+    served = Storage(buckets)
+    with asyncio.Runner() as runner:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", runner.run(served.listen()))
+        thread = threading.Thread(target=runner.get_loop().run_forever)
+        thread.start()
+        yield buckets
+        runner.get_loop().call_soon_threadsafe(runner.get_loop().stop)
+        thread.join()
+        runner.run(served.close())
 
 
 def _address(emulator: Emulator, folders: pytest.TempPathFactory) -> Iterator[str]:

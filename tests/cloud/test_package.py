@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +20,6 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from onward.core.naming import job_name
 from onward.ingress.envelope import Request
 from onward.local.buckets import Buckets
-from onward.local.standins.storage import Storage
 from unit.ingress.envelopes import ours, push, request, structured
 
 ROOT = Path(__file__).parents[2]
@@ -151,31 +148,17 @@ def completions(deployment: Deployment, pubsub_address: str) -> None:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[str]:
-    """Cloud Storage, by its own API: its address."""
-    with asyncio.Runner() as runner:
-        served = Storage(Buckets(tmp_path / "buckets"))
-        address = runner.run(served.listen())
-        thread = threading.Thread(target=runner.get_loop().run_forever)
-        thread.start()
-        yield address
-        runner.get_loop().call_soon_threadsafe(runner.get_loop().stop)
-        thread.join()
-        runner.run(served.close())
-
-
-@pytest.fixture
 def send(
-    unpacked: Path, python: Path, deployment: Deployment, storage: str, monkeypatch: pytest.MonkeyPatch
+    unpacked: Path, python: Path, deployment: Deployment, storage: Buckets, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Send]:
     """Send an event to an entry point, a process as Google's buildpack starts it, and read its log line.
 
     At the end, every entry point must have handled one.
     """
-    assert deployment
+    assert deployment.project
+    assert storage.root
     for name in ("ONWARD_WORKFLOWS", "PYTHONPATH"):  # the pipelines are in the archive
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage)
     monkeypatch.setenv("GUNICORN_LOG_LEVEL", "info")  # or it would not say where it listens
     framework = [python.with_name("functions-framework"), "--source", "functions/main.py"]
     framework += ["--host", "127.0.0.1", "--port", "0"]

@@ -1,0 +1,93 @@
+"""The images of Flex Templates, and the specs that name them.
+
+Usage: images.py BUCKET BUILD REPOSITORY
+
+One for each Beam file of BUILD/deployment.json whose spec is not in the code bucket yet: its name stands for
+the content of the pipeline's folder. All share a base with Beam. A pipeline's own Dockerfile takes the place of
+ours; it is given the base as the build argument BASE, and the file to run as MAIN.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from store import bucket
+
+HERE = Path(__file__).resolve().parent
+BASE, STEP = HERE / "beam" / "base.Dockerfile", HERE / "beam" / "step.Dockerfile"
+LOCK = HERE / "requirements-local.txt"
+
+
+def main() -> None:
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    code, build, repository = bucket(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    templates = json.loads((build / "deployment.json").read_text())["templates"]
+    missing = {name: template for name, template in templates.items() if not code.blob(name).exists()}
+    if missing:
+        base = _base(repository)
+        for name, template in missing.items():
+            image = _step(build, repository, base, name, template)
+            spec = build / name
+            spec.parent.mkdir(parents=True, exist_ok=True)
+            spec.write_text(json.dumps(_spec(image), indent=2) + "\n")
+    print(f"{len(missing)} of {len(templates)} Flex Templates were built; the others are there already")
+
+
+def _base(repository: str) -> str:
+    """The shared base, by the version of Beam that laptops have too, and by its Dockerfile. Built once."""
+    found = re.search(r"^apache-beam==([^\s;\\]+)", LOCK.read_text(), re.MULTILINE)
+    assert found
+    digest = hashlib.sha256(BASE.read_bytes()).hexdigest()[:8]
+    base = f"{repository}/beam:{found[1]}-{digest}"
+    if _docker("pull", "--quiet", base) != 0:
+        _must(
+            "build", "--tag", base, "--file", str(BASE), "--build-arg", f"BEAM={found[1]}", str(BASE.parent)
+        )
+        _must("push", "--quiet", base)
+    return base
+
+
+def _step(build: Path, repository: str, base: str, name: str, template: dict[str, Any]) -> str:
+    """The image of one Beam file. What it has in common with the last one of that file is not built again."""
+    folder, _, main = template["main"].partition("/")
+    readable = re.sub(r"[^a-z0-9]+", "-", f"{folder}-{PurePosixPath(main).stem}".lower()).strip("-")
+    package = f"{repository}/{readable or 'step'}-{hashlib.sha256(template['main'].encode()).hexdigest()[:8]}"
+    image, last = f"{package}:{name.split('/')[1]}", f"{package}:latest"
+    own = template["image"]
+    dockerfile = build / "workflows" / own if own else STEP
+    _docker("pull", "--quiet", last)
+    arguments = ["--build-arg", f"BASE={base}", "--build-arg", f"MAIN={main}", "--cache-from", last]
+    arguments += ["--build-arg", "BUILDKIT_INLINE_CACHE=1", "--tag", image, "--tag", last]
+    _must("build", *arguments, "--file", str(dockerfile), str(build / "workflows" / folder))
+    _must("push", "--quiet", image)
+    _must("push", "--quiet", last)
+    return image
+
+
+def _spec(image: str) -> dict[str, Any]:
+    """A ContainerSpec: the launcher's image is the workers' too, so they have all that the launcher has."""
+    return {
+        "image": image,
+        "sdkInfo": {"language": "PYTHON"},
+        "defaultEnvironment": {"sdkContainerImage": image},
+    }
+
+
+def _docker(*arguments: str) -> int:
+    return subprocess.run(["docker", *arguments], check=False).returncode
+
+
+def _must(*arguments: str) -> None:
+    if _docker(*arguments) != 0:
+        sys.exit(f"docker {arguments[0]} failed")
+
+
+if __name__ == "__main__":
+    main()
