@@ -30,7 +30,7 @@ from onward.ports import Clock
 DONE, AGAIN = 204, 500
 LONGEST_REASON = 4_000
 """Characters of a reason in a log line."""
-_SEVERITY = {
+SEVERITY = {
     "handled": "INFO",
     "ignored": "INFO",
     "delayed": "WARNING",
@@ -94,7 +94,7 @@ class Receiver:
             stack = {"stack_trace": traceback.format_exc()}
         self._log(
             {
-                "severity": _SEVERITY[what],
+                "severity": SEVERITY[what],
                 "message": f"{door}: {what}" + (f": {reason[:LONGEST_REASON]}" if reason else ""),
                 "door": door,
                 "outcome": what,
