@@ -72,18 +72,14 @@ def checked(path: Path, env_file: Path | None = None) -> tuple[Catalog, list[Pro
     from onward import catalog
     from onward.core.definition.loader import locate
     from onward.core.errors import BadPipeline
-    from onward.core.problems import Finding, Problem
+    from onward.core.problems import Problem
     from onward.local.workflows import check_workflows
-    from onward.services import resources
+    from onward.services import rehearsal
 
     found = catalog.read(path, env_file)
     problems = list(found.problems)
     for entry in found.pipelines.values():
-        findings = [
-            Finding(("steps", step.name), message)
-            for step in entry.pipeline.steps
-            for message in resources.problems(step)
-        ]
+        findings = rehearsal.findings(entry.pipeline)
         problems += locate(findings, entry.text, str(entry.folder / catalog.PIPELINE))
         try:
             check_workflows(entry)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from onward.core.errors import Refused
 from onward.core.problems import shown
+from onward.core.templates import is_template
 
 M = TypeVar("M")
 
@@ -29,6 +30,34 @@ def reserve(where: str, body: Mapping[str, Any], names: Collection[str], why: st
         camel = "".join(part.title() if i else part for i, part in enumerate(key.split("_")))
         if camel in names or key in names:
             raise Refused(f"`{where}`: remove {shown(key)}: {why}")
+
+
+def untemplated(kind: type[Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a proto-plus type without the templates that stand where it takes no text."""
+    plus: Any = kind
+    return _known(plus.pb(plus()).DESCRIPTOR, body)
+
+
+def _known(descriptor: Any, body: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
+    found: dict[str, Any] = {}
+    for key, value in body.items():
+        field = fields.get(key)
+        if field is None or (field.message_type and field.message_type.GetOptions().map_entry):
+            found[key] = value
+        elif isinstance(value, list):
+            found[key] = [item for each in value if (item := _value(field, each)) is not None]
+        else:
+            found[key] = _value(field, value)
+    return found
+
+
+def _value(field: Any, value: Any) -> Any:
+    if isinstance(value, str) and is_template(value) and field.type != field.TYPE_STRING:
+        return None
+    if isinstance(value, dict) and field.message_type is not None:
+        return _known(field.message_type, value)
+    return value
 
 
 def _parsed(kind: Any, where: str, body: Mapping[str, Any]) -> Any:

@@ -44,7 +44,7 @@ class Batches:
         parent = f"projects/{project}/locations/{region}"
         create = dataproc_v1.CreateBatchRequest(
             parent=parent,
-            batch=self._batch(request),
+            batch=self.batch(request),
             batch_id=request.name,
             request_id=request_id(request.name),
         )
@@ -82,7 +82,8 @@ class Batches:
 
         return self._clients.get(dataproc_v1.BatchControllerClient, endpoint(region))
 
-    def _batch(self, request: JobRequest) -> dataproc_v1.Batch:
+    def batch(self, request: JobRequest) -> dataproc_v1.Batch:
+        """The batch to create. Raises `Refused` for what can be none."""
         from google.cloud import dataproc_v1
 
         does = request.step.does

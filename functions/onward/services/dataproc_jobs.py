@@ -55,7 +55,7 @@ class ClusterJobs:
         parent = self._parent(request.step)
         project, region = at(parent, "projects", "regions")
         submit = dataproc_v1.SubmitJobRequest(
-            project_id=project, region=region, job=self._job(request), request_id=request_id(request.name)
+            project_id=project, region=region, job=self.job(request), request_id=request_id(request.name)
         )
         self._client(region).submit_job_as_operation(submit, retry=None, timeout=seconds)
         return f"{parent}/jobs/{request.name}"
@@ -92,7 +92,8 @@ class ClusterJobs:
 
         return self._clients.get(dataproc_v1.JobControllerClient, endpoint(region))
 
-    def _job(self, request: JobRequest) -> dataproc_v1.Job:
+    def job(self, request: JobRequest) -> dataproc_v1.Job:
+        """The job to submit. Raises `Refused` for what can be none."""
         from google.cloud import dataproc_v1
 
         does = request.step.does

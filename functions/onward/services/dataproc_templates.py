@@ -47,7 +47,7 @@ class InlineTemplates:
         check(request.step)
         parent = self._parent(request.step)
         instantiate = dataproc_v1.InstantiateInlineWorkflowTemplateRequest(
-            parent=parent, template=self._template(request), request_id=request_id(request.name)
+            parent=parent, template=self.template(request), request_id=request_id(request.name)
         )
         client = _client(self._clients, parent)
         started = client.instantiate_inline_workflow_template(instantiate, retry=None, timeout=seconds)
@@ -96,7 +96,8 @@ class InlineTemplates:
                 return
             listing["page_token"] = page.next_page_token
 
-    def _template(self, request: JobRequest) -> dataproc_v1.WorkflowTemplate:
+    def template(self, request: JobRequest) -> dataproc_v1.WorkflowTemplate:
+        """The template to run. Raises `Refused` for what can be none."""
         from google.cloud import dataproc_v1
 
         does = request.step.does

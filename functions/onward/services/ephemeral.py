@@ -37,7 +37,7 @@ class EphemeralJobs(ClusterJobs):
         if self._settings.place(request.step) != place:
             raise Refused(f"`resources`: cluster {cluster.cluster.name} is in {place[1]} of {place[0]}")
         check(request.step)
-        self._job(request)  # no cluster for a job that would be refused
+        self.job(request)  # no cluster for a job that would be refused
         found = self._clusters.of(cluster, min(seconds, CALL_SECONDS))
         name = usable(found)
         if name is None:
