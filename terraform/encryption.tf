@@ -1,25 +1,23 @@
 # A key of one's own must be open to Google's own accounts, before they keep anything.
 
 locals {
-  kms_agents = {
-    storage           = "gs-project-accounts"
-    pubsub            = "gcp-sa-pubsub"
-    firestore         = "gcp-sa-firestore"
-    functions         = "gcf-admin-robot"
-    run               = "serverless-robot-prod"
-    artifact_registry = "gcp-sa-artifactregistry"
-    eventarc          = "gcp-sa-eventarc"
-    workflows         = "gcp-sa-workflows"
-    dataproc          = "dataproc-accounts"
-    dataflow          = "dataflow-service-producer-prod"
-    compute           = "compute-system"
+  encrypts_jobs = ["compute-system", "dataflow-service-producer-prod", "dataproc-accounts", "gcp-sa-workflows"]
+  encrypts_onward = [
+    "gcf-admin-robot", "gcp-sa-artifactregistry", "gcp-sa-eventarc", "gcp-sa-firestore", "gcp-sa-pubsub",
+    "gs-project-accounts", "serverless-robot-prod",
+  ]
+  encrypting = var.kms_key == null ? {} : {
+    for pair in concat(
+      setproduct([var.project], local.encrypts_onward),
+      setproduct(keys(module.topology.job_projects), local.encrypts_jobs),
+    ) : join(" ", pair) => { number = data.google_project.this[pair[0]].number, agent = pair[1] }
   }
   kms_key = one(toset(values(google_kms_crypto_key_iam_member.agent)[*].crypto_key_id))
 }
 
 resource "google_kms_crypto_key_iam_member" "agent" {
-  for_each      = var.kms_key == null ? {} : local.kms_agents
+  for_each      = local.encrypting
   crypto_key_id = var.kms_key
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
-  member        = "serviceAccount:service-${data.google_project.this.number}@${each.value}.iam.gserviceaccount.com"
+  member        = "serviceAccount:service-${each.value.number}@${each.value.agent}.iam.gserviceaccount.com"
 }

@@ -1,5 +1,6 @@
 data "google_project" "this" {
-  project_id = var.project
+  for_each   = toset(concat([var.project], keys(var.job_projects)))
+  project_id = each.key
 }
 
 locals {
@@ -18,7 +19,7 @@ locals {
 module "topology" {
   source         = "./modules/topology"
   project        = var.project
-  project_number = data.google_project.this.number
+  project_number = data.google_project.this[var.project].number
   region         = var.region
   prefix         = var.prefix
   database       = var.database
@@ -59,7 +60,7 @@ module "storage" {
 module "messaging" {
   source         = "./modules/messaging"
   project        = var.project
-  project_number = data.google_project.this.number
+  project_number = data.google_project.this[var.project].number
   prefix         = var.prefix
   topics         = module.topology.topics
   routes         = module.topology.routes

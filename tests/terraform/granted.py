@@ -62,9 +62,14 @@ def account(key: str) -> str:
     return f"onward-{name.replace('_', '-')}@{project or 'acme-data'}.iam.gserviceaccount.com"
 
 
+def number_of(state: State, project: str = "acme-data") -> str:
+    """The number that Google's own accounts and the functions' addresses have in their names."""
+    return str(state.one("google_project", project_id=project)["number"])
+
+
 def agents(state: State) -> set[Grant]:
     """What Google's own accounts must be allowed, each for one reason."""
-    number = state.one("google_project")["number"]
+    number = number_of(state)
     pubsub = member(f"service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com")
     pushes = [each["name"] for each in state.of("google_pubsub_subscription") if each["push_config"]]
     return {

@@ -11,6 +11,7 @@ from onward import settings
 from onward.ingress import completions, dataflow, dataproc, workflows
 from onward.stores.firestore_rows import INDEXES, UNINDEXED
 from terraform.applying import CONFIGURATION, State
+from terraform.granted import number_of
 
 MAIN = CONFIGURATION.parent / "functions/main.py"
 
@@ -75,7 +76,7 @@ def test_a_function_that_tasks_call_is_told_its_address_before_it_is_there(
     applied: State, setting: str, function: str
 ) -> None:
     each = deployed(applied)[function]
-    number = applied.one("google_project")["number"]
+    number = number_of(applied)
     url = f"https://{each['name']}-{number}.{each['location']}.run.app"
     assert each["service_config"][0]["environment_variables"][f"ONWARD_{setting}_URL"] == url
     assert len(url.removeprefix("https://").split(".")[0]) <= 63

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from terraform.applying import State
-from terraform.granted import IAM, Grant, account, agents, functions, last, made, member
+from terraform.granted import IAM, Grant, account, agents, functions, last, made, member, number_of
 
 ENGINE = ("on_object", "on_message", "on_command", "on_wake", "on_job_event", "on_timer")
 SUBMITTERS = {"on_wake", "on_job_event", "on_timer"}
@@ -130,6 +130,17 @@ def test_the_state_is_open_to_the_functions_alone_and_to_no_other_database(appli
     assert [each.role for each in found if each.member == console] == ["roles/datastore.viewer"]
     only = 'resource.name == "projects/acme-data/databases/onward"'
     assert {each.condition for each in found} == {only}
+
+
+def test_who_builds_the_functions_sees_only_their_sources(applied: State) -> None:
+    sources = (
+        f'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-{number_of(applied)}-europe-west1")'
+    )
+    assert {each[1:] for each in made(applied) if each.member == member(account("build"))} == {
+        ("roles/logging.logWriter", "project", "acme-data", ""),
+        ("roles/storage.objectViewer", "project", "acme-data", sources),
+        ("roles/artifactregistry.writer", "repository", "onward", ""),
+    }
 
 
 def test_who_may_start_runs_can_not_cancel_them(applied: State) -> None:

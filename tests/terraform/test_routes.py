@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from terraform.applying import DEPLOYMENT, State
-from terraform.granted import Grant, account, functions, last, leads_to, made, member
+from terraform.granted import Grant, account, functions, last, leads_to, made, member, number_of
 
 ASKED = json.loads(DEPLOYMENT.read_text())
 
 
 def test_every_subscription_has_a_dead_letter_that_its_agent_may_publish_to(applied: State) -> None:
-    agent = member(f"service-{applied.one('google_project')['number']}@gcp-sa-pubsub.iam.gserviceaccount.com")
+    agent = member(f"service-{number_of(applied)}@gcp-sa-pubsub.iam.gserviceaccount.com")
     subscriptions = applied.of("google_pubsub_subscription")
     kept = {each["topic"]: each for each in subscriptions if not each["push_config"]}
     grants = made(applied)
@@ -91,7 +91,7 @@ def test_every_schedule_of_a_pipeline_rings(applied: State, schedule: dict[str, 
     job = applied.one("google_cloud_scheduler_job", name=f"onward-{schedule['name']}")
     assert (job["schedule"], job["time_zone"]) == (schedule["cron"], schedule["time_zone"])
     (target,) = job["http_target"]
-    number = applied.one("google_project")["number"]
+    number = number_of(applied)
     assert target["uri"] == f"https://onward-on-timer-{number}.europe-west1.run.app"
     assert target["oidc_token"][0]["service_account_email"] == account("tasks")
 

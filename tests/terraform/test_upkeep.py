@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 
 from terraform.applying import DEPLOYMENT, FULL, State, Terraform
-from terraform.granted import account, functions, made
+from terraform.granted import account, functions, made, number_of
 
 GIVEN = json.loads(FULL.read_text())
 ASKED = json.loads(DEPLOYMENT.read_text())
@@ -21,13 +20,16 @@ def test_a_key_of_ones_own_encrypts_all_that_is_kept(applied: State) -> None:
         *[each["crypto_key_name"] for each in applied.of("google_workflows_workflow")],
     ]
     assert set(kept) == {GIVEN["kms_key"]}
-    role = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
-    assert {each.role for each in made(applied) if each.on == "key"} == {role}
-    assert all(
-        re.fullmatch(r"serviceAccount:service-\d+@[a-z-]+\.iam\.gserviceaccount\.com", each.member)
-        for each in made(applied)
-        if each.on == "key"
-    )
+    open_to = {(each.role, each.member) for each in made(applied) if each.on == "key"}
+    home, jobs = number_of(applied), number_of(applied, "acme-jobs")
+    for number, agent in (
+        (home, "gcp-sa-pubsub"),
+        (home, "gs-project-accounts"),
+        (jobs, "dataproc-accounts"),
+    ):
+        member = f"serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com"
+        assert ("roles/cloudkms.cryptoKeyEncrypterDecrypter", member) in open_to
+    assert len(open_to) == 7 + 2 * 4
 
 
 def test_definitions_and_policies_are_where_jobs_run(applied: State) -> None:

@@ -153,7 +153,11 @@ locals {
   objects   = "projects/_/buckets/${local.work}/objects/onward/"
   is_onward = { title = "Only the objects of Onward", expression = "resource.name.startsWith(\"${local.objects}\")" }
   is_result = { title = "Only the results of Python steps", expression = "resource.name.startsWith(\"${local.objects}python/\")" }
-  not_ours  = { title = "Not the objects of Onward", expression = "!resource.name.startsWith(\"${local.objects}\")" }
+  is_source = {
+    title      = "Only the sources of functions"
+    expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${var.project_number}-${var.region}\")"
+  }
+  not_ours = { title = "Not the objects of Onward", expression = "!resource.name.startsWith(\"${local.objects}\")" }
 
   capabilities = {
     look = [{ on = "project", name = var.project, role = "roles/datastore.viewer", condition = local.of_database }]
@@ -203,13 +207,14 @@ locals {
   )
   to_build = [
     { to = "build", on = "project", name = var.project, role = "roles/logging.logWriter" },
-    { to = "build", on = "bucket", name = "code", role = local.use.read },
+    # Cloud Functions copies the archive into a bucket of its own, which is not there before the first build.
+    { to = "build", on = "project", name = var.project, role = local.use.read, condition = local.is_source },
     { to = "build", on = "repository", name = local.repository, role = "roles/artifactregistry.writer" },
   ]
   to_jobs = flatten([
     for p, job in local.job_projects : [
       for grant in concat(
-        [for role in setunion(["roles/dataproc.worker", "roles/dataflow.worker", "roles/logging.logWriter"], var.job_roles) :
+        [for role in setunion(["roles/dataproc.worker", "roles/dataflow.worker", "roles/dataflow.viewer", "roles/logging.logWriter"], var.job_roles) :
         { on = "project", name = p, role = role }],
         [for key, b in local.buckets : {
           on = "bucket", name = key, role = local.use[b.jobs], condition = key == "work" ? local.not_ours : null
