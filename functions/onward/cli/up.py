@@ -30,22 +30,25 @@ _COUNTED = 1_000
 )
 @click.option(
     "--faults",
-    default="{}",
     metavar="JSON",
     help="With --emulators: what share of the services' notices is lost, doubled or delayed, by a seed: "
     '{"seed": 7, "lost": 0.2, "doubled": 0.5, "delayed": 0.5}.',
 )
 @click.pass_obj
-def up(places: Places, port: int, *, emulators: bool, faults: str) -> int:
+def up(places: Places, port: int, *, emulators: bool, faults: str | None) -> int:
     """Start what arrives in the buckets, carry every run to its end, and answer at an HTTP endpoint.
 
     Ctrl-C or SIGTERM stops it. Nothing is lost by that, nor by kill -9: the next start goes on where it was.
+    With --emulators all runs and jobs end with it instead, as emulators remember nothing.
     """
     import onward
     from onward.cli.embedded import Embedded
     from onward.cli.interruption import Interrupted
 
-    embedded = Embedded(places, _say, watch=True, port=port, faults=faults if emulators else None)
+    if faults and not emulators:
+        raise click.UsageError("--faults are those of the cloud path: add --emulators")
+    faults = (faults or "{}") if emulators else None
+    embedded = Embedded(places, _say, watch=True, port=port, faults=faults)
     teller = _Teller(embedded.runtime)  # before it starts: what it finds in the buckets then is news
     with embedded as here:
         click.echo(f"onward {onward.__version__} is at work in {places.state}; Ctrl-C stops it")

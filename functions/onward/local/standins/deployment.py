@@ -51,6 +51,7 @@ class Uploaded(NamedTuple):
     watched: tuple[str, ...]
     """Buckets whose objects start runs."""
     clusters: tuple[str, ...]
+    """Those that must be there, as no pipeline makes them."""
     catalog: catalog.Catalog
 
 
@@ -70,7 +71,7 @@ def upload(source: Path, home: Path, buckets: Buckets) -> Uploaded:
             match step.does:
                 case Workflow(source=name):
                     shutil.copyfile(copy / name, definitions / f"{definition_id(entry.files, name)}.yaml")
-                case Dataproc(cluster=str(cluster)):
+                case Dataproc(cluster=str(cluster)) if entry.pipeline.cluster(cluster) is None:
                     clusters.add(cluster)
     triggers = [entry.pipeline.trigger for entry in found.pipelines.values()]
     watched = {trigger.bucket for trigger in triggers if trigger is not None}

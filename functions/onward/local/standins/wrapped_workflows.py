@@ -14,6 +14,7 @@ from onward.local.standins.notices import Notice, execution_ended
 from onward.local.standins.runner import Runner
 from onward.local.standins.workflows import State, WorkflowsStandIn
 from onward.ports import JobRef, Status
+from onward.services.labels import JOB
 
 _STATES = {JobState.SUCCEEDED: State.SUCCEEDED, JobState.CANCELLED: State.CANCELLED}
 
@@ -35,7 +36,7 @@ class WrappedWorkflows(WorkflowsStandIn):
         workflow = execution.name.split("/")[5]
         arguments = msgspec.json.decode(execution.argument or "null")
         does = Workflow(f"{workflow}.yaml", arguments)
-        title = execution.labels.get("onward-step") or workflow
+        title = execution.labels.get(JOB, workflow)
         self._refs[execution.name] = self._runner.start(
             title, does, self._definitions, execution.labels, lambda status: self._ended(execution, status)
         )
