@@ -31,6 +31,7 @@ module "topology" {
   starters       = var.starters
   commanders     = var.commanders
   console        = var.console
+  python         = var.python
   deployment     = local.deployment
 }
 
@@ -97,17 +98,16 @@ module "state" {
 }
 
 module "timers" {
-  source       = "./modules/timers"
-  project      = var.project
-  region       = var.region
-  prefix       = var.prefix
-  queues       = module.topology.queues
-  python_calls = var.python_calls
-  schedules    = module.topology.schedules
-  url          = module.topology.functions["on_timer"].url
-  caller       = module.identities.emails["tasks"]
-  grants       = module.topology.grants
-  members      = module.identities.members
+  source    = "./modules/timers"
+  project   = var.project
+  region    = var.region
+  prefix    = var.prefix
+  queues    = module.topology.queues
+  schedules = module.topology.schedules
+  url       = module.topology.functions["on_timer"].url
+  caller    = module.identities.emails["tasks"]
+  grants    = module.topology.grants
+  members   = module.identities.members
 }
 
 module "jobs" {

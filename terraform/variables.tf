@@ -37,7 +37,7 @@ variable "archive" {
   type        = string
   validation {
     condition     = can(regex("^gs://[a-z0-9][a-z0-9._-]*[a-z0-9]/(.*[^0-9a-f])?[0-9a-f]{12,64}\\.zip$", var.archive))
-    error_message = "`archive` must be an object named by its hash, such as gs://my-project-onward-code/archives/functions-0123456789abcdef.zip: else a new one would not be noticed. `make package` names it so."
+    error_message = "`archive` must be an object named by its hash, such as gs://my-project-onward-code/archives/functions-0123456789abcdef.zip: else a new one would not be noticed. `make upload` names it so."
   }
 }
 
@@ -95,10 +95,10 @@ variable "secrets" {
   default     = []
 }
 
-variable "python_calls" {
-  description = "How many Python steps may run at once."
-  type        = number
-  default     = 20
+variable "python" {
+  description = "Python steps: how many `calls` may run at once, and the `memory` and `cpu` of each."
+  type        = any
+  default     = {}
 }
 
 # Who may do what, and who is told.

@@ -102,7 +102,7 @@ class Terraform:
     def plan(self, variables: Path, *arguments: str, deployment: Path = DEPLOYMENT) -> str:
         """What a plan from nothing says. Raises `Failed`."""
         self.init()
-        return self("plan", "-input=false", *_given(variables, deployment), *arguments)
+        return self("plan", "-no-color", "-input=false", *_given(variables, deployment), *arguments)
 
     def applied(self, variables: Path, folder: str = ".") -> State:
         """Applies, sees that a second plan would change nothing, and says what there is. Leaves no state."""

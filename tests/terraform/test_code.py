@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,26 @@ import pytest
 from onward import settings
 from onward.ingress import completions, dataflow, dataproc, workflows
 from onward.stores.firestore_rows import INDEXES, UNINDEXED
-from terraform.applying import CONFIGURATION, State
+from terraform.applying import CONFIGURATION, LEAST, State, Terraform
 from terraform.granted import number_of
 
-MAIN = CONFIGURATION.parent / "functions/main.py"
+FUNCTIONS = CONFIGURATION.parent / "functions"
+
+
+def test_what_compile_writes_is_what_terraform_reads(terraform: Terraform, tmp_path: Path) -> None:
+    """The repository's own pipelines, with an env that has the names of the buckets to come."""
+    env = {name: f"acme-data-onward-{name}" for name in ("landing", "reports", "work")}
+    (tmp_path / "env.yaml").write_text(json.dumps(env))
+    onward = [sys.executable, "-c", "from onward.cli.main import main; main()"]
+    subprocess.run(
+        [*onward, "compile", "-o", tmp_path / "build", "--env", tmp_path / "env.yaml"],
+        cwd=FUNCTIONS.parent,
+        env={**os.environ, "PYTHONPATH": str(FUNCTIONS)},
+        check=True,
+    )
+    planned = terraform.plan(LEAST, deployment=tmp_path / "build/deployment.json")
+    assert 'module.storage.google_storage_notification.this["landing"] will be created' in planned
+    assert "google_workflows_workflow.this" in planned
 
 
 def deployed(state: State) -> dict[str, dict[str, Any]]:
@@ -23,7 +43,7 @@ def deployed(state: State) -> dict[str, dict[str, Any]]:
 
 
 def test_every_entry_point_is_deployed(applied: State) -> None:
-    tree = ast.parse(MAIN.read_text())
+    tree = ast.parse((FUNCTIONS / "main.py").read_text())
     names = [each.name for each in tree.body if isinstance(each, ast.FunctionDef)]
     assert deployed(applied).keys() - {"console"} == {name for name in names if not name.startswith("_")}
 

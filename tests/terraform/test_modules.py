@@ -24,7 +24,7 @@ def test_everything_is_valid(terraform: Terraform, folder: str) -> None:
     terraform("validate", folder=folder)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", ["bootstrap", *MODULES])
 def test_a_module_keeps_what_it_promises(terraform: Terraform, module: str) -> None:
     terraform.init(module)
     said = terraform("test", "-no-color", folder=module)
@@ -75,11 +75,15 @@ def test_bootstrap_is_applied_and_stays_as_it_is(terraform: Terraform, tmp_path:
     assert {each["project"] for each in state.of("google_project_service")} == {"acme-data", "acme-jobs"}
 
 
-def test_state_is_not_dropped_unless_told(terraform: Terraform) -> None:
-    """The real provider refuses by `deletion_policy`; what it refuses is said in the plan."""
-    kept = terraform.plan(LEAST, deployment=EMPTY)
-    dropped = terraform.plan(LEAST, "-var=keep_state=false", deployment=EMPTY)
-    assert '= "PREVENT"' in kept
-    assert "force_destroy               = true" not in kept
-    assert '= "PREVENT"' not in dropped
-    assert "force_destroy               = false" not in dropped
+@pytest.mark.parametrize(
+    ("keep_state", "said"),
+    [
+        ("true", {("force_destroy", "false"), ("delete_protection_state", '"DELETE_PROTECTION_ENABLED"')}),
+        ("false", {("force_destroy", "true"), ("delete_protection_state", '"DELETE_PROTECTION_DISABLED"')}),
+    ],
+)
+def test_state_is_not_dropped_unless_told(
+    terraform: Terraform, keep_state: str, said: set[tuple[str, str]]
+) -> None:
+    planned = terraform.plan(LEAST, f"-var=keep_state={keep_state}", deployment=EMPTY)
+    assert set(re.findall(r"(force_destroy|delete_protection_state) += (\S+)", planned)) == said

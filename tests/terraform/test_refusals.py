@@ -33,6 +33,7 @@ WRONG_VALUES = [
     ("console", {"enabled": True, "members": ["allUsers"]}, "nothing is ever public"),
     ("buckets", {"landing": {"jobs": "all"}}, "must be none, read or write"),
     ("job_projects", {"acme-jobs": {"regions": ["EU"]}}, "must be regions such as europe-west1"),
+    ("python", {"memory": "lots"}, "`python` must be such as"),
     ("labels", {"Team": "Data"}, "`labels` must be such as"),
     ("autoscaling_policies", {"etl": {"max_workers": 1}}, "needs at least 2 `min_workers`"),
 ]

@@ -27,7 +27,7 @@ resource "google_cloudfunctions2_function" "this" {
   service_config {
     service_account_email            = var.emails[each.key]
     environment_variables            = var.environment
-    available_cpu                    = "1"
+    available_cpu                    = each.value.cpu
     available_memory                 = each.value.memory
     timeout_seconds                  = each.value.timeout
     max_instance_request_concurrency = each.value.concurrency

@@ -14,6 +14,7 @@ variable "functions" {
     name          = string
     people        = bool
     memory        = string
+    cpu           = string
     timeout       = number
     concurrency   = number
     max_instances = number

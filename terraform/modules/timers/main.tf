@@ -1,25 +1,18 @@
 # What rings later: queues of single calls, and schedules.
 
-locals {
-  limits = {
-    timers = { concurrent = 100, min_backoff = "1s" }
-    python = { concurrent = var.python_calls, min_backoff = "5s" }
-  }
-}
-
 resource "google_cloud_tasks_queue" "this" {
   for_each = var.queues
   project  = var.project
   location = var.region
-  name     = each.value
+  name     = each.value.name
 
   rate_limits {
-    max_concurrent_dispatches = local.limits[each.key].concurrent
+    max_concurrent_dispatches = each.value.concurrent
     max_dispatches_per_second = 500
   }
   retry_config {
     max_attempts = -1 # no timer is given up: a run may have no other
-    min_backoff  = local.limits[each.key].min_backoff
+    min_backoff  = each.value.min_backoff
     max_backoff  = "600s"
   }
 }

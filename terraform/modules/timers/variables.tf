@@ -15,12 +15,7 @@ variable "prefix" {
 
 variable "queues" {
   description = "topology's `queues`."
-  type        = map(string)
-}
-
-variable "python_calls" {
-  description = "How many Python steps may run at once."
-  type        = number
+  type        = map(object({ name = string, concurrent = number, min_backoff = string }))
 }
 
 variable "schedules" {

@@ -46,10 +46,15 @@ locals {
     { for t in var.deployment.topics : t => t if !strcontains(t, "/") },
   )
   repository = "projects/${var.project}/locations/${var.region}/repositories/${var.prefix}"
-  queues     = { timers = "${var.prefix}-timers", python = "${var.prefix}-python" }
+  queues = {
+    timers = { name = "${var.prefix}-timers", concurrent = 100, min_backoff = "1s" }
+    python = { name = "${var.prefix}-python", concurrent = var.python.calls, min_backoff = "5s" }
+  }
 
+  # As many instances as calls, each of which makes one at a time: more would be refused, and tried again.
+  sizes = { run_python = { memory = var.python.memory, cpu = var.python.cpu, max_instances = var.python.calls } }
   functions = {
-    for key, f in var.functions : key => merge(f, {
+    for key, f in var.functions : key => merge(f, try(local.sizes[key], {}), {
       name = "${var.prefix}-${replace(key, "_", "-")}"
       # Known before the function is: `on_timer` must be told its own.
       url = "https://${var.prefix}-${replace(key, "_", "-")}-${var.project_number}.${var.region}.run.app"

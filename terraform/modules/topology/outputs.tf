@@ -31,10 +31,10 @@ output "environment" {
     ONWARD_CODE_BUCKET          = var.code_bucket
     ONWARD_TIMER_URL            = local.functions["on_timer"].url
     ONWARD_TIMER_ACCOUNT        = local.accounts["tasks"].email
-    ONWARD_TIMER_QUEUE          = local.queues["timers"]
+    ONWARD_TIMER_QUEUE          = local.queues["timers"].name
     ONWARD_PYTHON_URL           = local.functions["run_python"].url
     ONWARD_PYTHON_ACCOUNT       = local.accounts["tasks"].email
-    ONWARD_PYTHON_QUEUE         = local.queues["python"]
+    ONWARD_PYTHON_QUEUE         = local.queues["python"].name
     ONWARD_COMPLETIONS_TOPIC    = local.topics["completions"]
     ONWARD_WAKE_TOPIC           = local.topics["wake"]
     ONWARD_DEAD_LETTER_TOPIC    = local.topics["dead-letter"]
@@ -76,7 +76,7 @@ output "completions" {
 }
 
 output "queues" {
-  description = "Queues of Cloud Tasks: key → name."
+  description = "Queues of Cloud Tasks: key → name, how many calls at once, and when the first is repeated."
   value       = local.queues
 }
 

@@ -98,6 +98,20 @@ variable "job_roles" {
   }
 }
 
+variable "python" {
+  description = "Python steps: how many `calls` may run at once, and the `memory` and `cpu` of each."
+  type = object({
+    calls  = optional(number, 20)
+    memory = optional(string, "2Gi")
+    cpu    = optional(string, "1")
+  })
+  default = {}
+  validation {
+    condition     = var.python.calls >= 1 && var.python.calls <= 1000 && can(regex("^[1-9][0-9]*(Mi|Gi)$", var.python.memory)) && contains(["1", "2", "4", "8"], var.python.cpu)
+    error_message = "`python` must be such as { calls = 20, memory = \"2Gi\", cpu = \"1\" }: at most 1000 calls; 1, 2, 4 or 8 CPUs."
+  }
+}
+
 variable "secrets" {
   description = "Ids of secrets of `project` that jobs may read. Onward itself reads none."
   type        = set(string)
@@ -195,6 +209,7 @@ variable "functions" {
     people        = optional(bool, false)
     may           = list(string)
     memory        = optional(string, "512Mi")
+    cpu           = optional(string, "1")
     timeout       = optional(number, 120)
     concurrency   = optional(number, 8)
     max_instances = optional(number, 20)
@@ -206,7 +221,7 @@ variable "functions" {
     on_wake      = { topic = "wake", dead_letter = "dead-letter", may = ["state", "tell", "objects", "jobs"], max_instances = 50 }
     on_job_event = { topic = "completions", dead_letter = "dead-letter", may = ["state", "tell", "objects", "jobs"] }
     on_timer     = { queue = "timers", may = ["state", "tell", "objects", "jobs"] }
-    run_python   = { queue = "python", may = ["report"], memory = "2Gi", timeout = 1800, concurrency = 1 }
+    run_python   = { queue = "python", may = ["report"], timeout = 1800, concurrency = 1 }
     console      = { people = true, may = ["look"], max_instances = 3 }
   }
   validation {

@@ -4,8 +4,8 @@ variables {
   project = "acme"
   region  = "europe-west1"
   functions = {
-    on_object = { name = "onward-on-object", people = false, memory = "512Mi", timeout = 120, concurrency = 8, max_instances = 20 }
-    console   = { name = "onward-console", people = true, memory = "512Mi", timeout = 120, concurrency = 8, max_instances = 3 }
+    on_object = { name = "onward-on-object", people = false, memory = "512Mi", cpu = "1", timeout = 120, concurrency = 8, max_instances = 20 }
+    console   = { name = "onward-console", people = true, memory = "512Mi", cpu = "1", timeout = 120, concurrency = 8, max_instances = 3 }
   }
   environment = { ONWARD_PROJECT = "acme" }
   archive     = { bucket = "acme-code", object = "archives/functions-0123456789ab.zip" }

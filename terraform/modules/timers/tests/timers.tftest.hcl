@@ -1,16 +1,18 @@
 mock_provider "google" {}
 
 variables {
-  project      = "acme"
-  region       = "europe-west1"
-  prefix       = "onward"
-  queues       = { timers = "onward-timers", python = "onward-python" }
-  python_calls = 7
-  schedules    = { nightly = { cron = "0 3 * * *", time_zone = "Europe/Berlin", pipeline = "weather" } }
-  url          = "https://on-timer.example.com"
-  caller       = "tasks@acme.iam.gserviceaccount.com"
-  grants       = {}
-  members      = {}
+  project = "acme"
+  region  = "europe-west1"
+  prefix  = "onward"
+  queues = {
+    timers = { name = "onward-timers", concurrent = 100, min_backoff = "1s" }
+    python = { name = "onward-python", concurrent = 7, min_backoff = "5s" }
+  }
+  schedules = { nightly = { cron = "0 3 * * *", time_zone = "Europe/Berlin", pipeline = "weather" } }
+  url       = "https://on-timer.example.com"
+  caller    = "tasks@acme.iam.gserviceaccount.com"
+  grants    = {}
+  members   = {}
 }
 
 run "no_timer_is_given_up" {

@@ -61,3 +61,12 @@ run "a_watched_bucket_is_found_by_its_name" {
     error_message = jsonencode(output.watched)
   }
 }
+
+run "as_many_instances_as_calls_and_no_more" {
+  command = plan
+  variables { python = { calls = 3, memory = "4Gi" } }
+  assert {
+    condition     = output.functions["run_python"].max_instances == 3 && output.functions["run_python"].concurrency == 1 && output.queues["python"].concurrent == 3
+    error_message = jsonencode([output.functions["run_python"], output.queues])
+  }
+}

@@ -156,3 +156,9 @@ run "an_access_that_is_none" {
   variables { buckets = { landing = { jobs = "admin" } } }
   expect_failures = [var.buckets]
 }
+
+run "python_with_a_memory_that_is_none" {
+  command = plan
+  variables { python = { memory = "2 GB" } }
+  expect_failures = [var.python]
+}
