@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cloud test lint types terraform-test simulate bench format compile package builder earlier images upload plan apply lock clean
+.PHONY: help setup demo demo-cloud test lint types terraform-test simulate bench format compile package builder earlier images upload plan apply letters replay lock clean
 .NOTPARALLEL:
 
 SEEDS ?= 2000
@@ -79,6 +79,12 @@ terraform/backend.tf:
 
 apply: ## carry out build/plan, and nothing else
 	$(TERRAFORM) apply -input=false ../build/plan
+
+letters: .venv/local ## PROJECT=P what could not be dealt with, and why
+	@$(call needed,PROJECT)$(BIN)/python .ci/letters.py list $(PROJECT) $(PREFIX)
+
+replay: .venv/local ## PROJECT=P deal with it again
+	@$(call needed,PROJECT)$(BIN)/python .ci/letters.py replay $(PROJECT) $(PREFIX)
 
 LOCK := $(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'

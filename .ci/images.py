@@ -2,9 +2,9 @@
 
 Usage: images.py BUCKET BUILD REPOSITORY
 
-One for each Beam file of BUILD/deployment.json whose spec is not in the code bucket yet: its name stands for
-the content of the pipeline's folder. All share a base with Beam. A pipeline's own Dockerfile takes the place of
-ours; it is given the base as the build argument BASE, and the file to run as MAIN.
+One for each Beam file of BUILD/deployment.json that is not there yet: the names of image and spec stand for
+the content of the pipeline's folder. All share a base with Beam. A pipeline's own Dockerfile takes the place
+of ours; it is given the base as the build argument BASE, and the file to run as MAIN.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from store import bucket
@@ -29,14 +29,21 @@ def main() -> None:
         sys.exit(__doc__)
     code, build, repository = bucket(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     templates = json.loads((build / "deployment.json").read_text())["templates"]
-    missing = {name: template for name, template in templates.items() if not code.blob(name).exists()}
+    package = {name: _package(repository, template["main"]) for name, template in templates.items()}
+    image = {name: f"{package[name]}:{name.split('/')[1]}" for name in templates}
+    # The repository forgets old images; a rollback may need one.
+    missing = [
+        name
+        for name in templates
+        if not code.blob(name).exists() or _docker("manifest", "inspect", image[name]) != 0
+    ]
     if missing:
         base = _base(repository)
-        for name, template in missing.items():
-            image = _step(build, repository, base, name, template)
+        for name in missing:
+            _step(build, base, templates[name], image[name], f"{package[name]}:latest")
             spec = build / name
             spec.parent.mkdir(parents=True, exist_ok=True)
-            spec.write_text(json.dumps(_spec(image), indent=2) + "\n")
+            spec.write_text(json.dumps(_spec(image[name]), indent=2) + "\n")
     print(f"{len(missing)} of {len(templates)} Flex Templates were built; the others are there already")
 
 
@@ -54,12 +61,15 @@ def _base(repository: str) -> str:
     return base
 
 
-def _step(build: Path, repository: str, base: str, name: str, template: dict[str, Any]) -> str:
+def _package(repository: str, main: str) -> str:
+    """The name of all images of one Beam file: readable, and of the registry's alphabet."""
+    readable = re.sub(r"[^a-z0-9]+", "-", main.removesuffix(".py").lower()).strip("-")
+    return f"{repository}/{readable or 'step'}-{hashlib.sha256(main.encode()).hexdigest()[:8]}"
+
+
+def _step(build: Path, base: str, template: dict[str, Any], image: str, last: str) -> None:
     """The image of one Beam file. What it has in common with the last one of that file is not built again."""
     folder, _, main = template["main"].partition("/")
-    readable = re.sub(r"[^a-z0-9]+", "-", f"{folder}-{PurePosixPath(main).stem}".lower()).strip("-")
-    package = f"{repository}/{readable or 'step'}-{hashlib.sha256(template['main'].encode()).hexdigest()[:8]}"
-    image, last = f"{package}:{name.split('/')[1]}", f"{package}:latest"
     own = template["image"]
     dockerfile = build / "workflows" / own if own else STEP
     _docker("pull", "--quiet", last)
@@ -68,7 +78,6 @@ def _step(build: Path, repository: str, base: str, name: str, template: dict[str
     _must("build", *arguments, "--file", str(dockerfile), str(build / "workflows" / folder))
     _must("push", "--quiet", image)
     _must("push", "--quiet", last)
-    return image
 
 
 def _spec(image: str) -> dict[str, Any]:
@@ -81,7 +90,9 @@ def _spec(image: str) -> dict[str, Any]:
 
 
 def _docker(*arguments: str) -> int:
-    return subprocess.run(["docker", *arguments], check=False).returncode
+    """Its exit code. What it prints of an image's manifest is of no use."""
+    silent = subprocess.DEVNULL if arguments[0] == "manifest" else None
+    return subprocess.run(["docker", *arguments], check=False, stdout=silent).returncode
 
 
 def _must(*arguments: str) -> None:

@@ -93,12 +93,12 @@ class Deployment:
         self.services = services
         self._doors: dict[str, Any] = {}
         channel = grpc.insecure_channel(pubsub, options=[("grpc.max_receive_message_length", -1)])
-        publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
-        self._subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        self.publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+        self.subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         for name in (WAKES, LETTERS):
             topic = f"projects/{project}/topics/{name}"
-            publisher.create_topic(name=topic)
-            self._subscriber.create_subscription(name=self._subscription(name), topic=topic)
+            self.publisher.create_topic(name=topic)
+            self.subscriber.create_subscription(name=self._subscription(name), topic=topic)
 
     def post(self, door: str, sent: Request) -> int:
         """The status that functions-framework answers for an entry point."""
@@ -137,12 +137,12 @@ class Deployment:
         found: list[Any] = []
         name = self._subscription(topic)
         while len(found) < count:
-            pulled = self._subscriber.pull(
+            pulled = self.subscriber.pull(
                 subscription=name, max_messages=count, timeout=20
             ).received_messages
             if pulled:
                 ids = [each.ack_id for each in pulled]
-                self._subscriber.acknowledge(subscription=name, ack_ids=ids)
+                self.subscriber.acknowledge(subscription=name, ack_ids=ids)
             found += [each.message for each in pulled]
         return found
 

@@ -128,7 +128,7 @@ def test_the_spec_of_a_beam_step_names_one_image_for_launcher_and_workers(deploy
     (name,) = made["templates"]
     spec = dataflow_v1beta3.ContainerSpec.from_json((deploys.build / name).read_text())
     content = name.split("/")[1]
-    assert spec.image.startswith("repo.example.com/onward/sales-clean-")
+    assert spec.image.startswith("repo.example.com/onward/sales-beam-clean-")
     assert spec.image.endswith(f":{content}")
     assert spec.default_environment.sdk_container_image == spec.image
     asked = docker.with_name("docker.log").read_text().splitlines()
@@ -147,7 +147,16 @@ def test_a_template_that_is_in_the_bucket_is_not_built_again(deploys: Deploys, d
     log.unlink()
     deploys.compile()  # its specs are gone
     assert deploys.images().startswith("0 of 1 Flex Templates were built")
-    assert not log.exists()
+    assert [line.split()[0] for line in log.read_text().splitlines()] == ["manifest"]
+    deploys.upload()
+
+
+def test_an_image_that_the_repository_has_forgotten_is_built_again(deploys: Deploys, docker: Path) -> None:
+    deploys.compile()
+    deploys.images()
+    deploys.upload()
+    docker.write_text(DOCKER.replace("pull)", "pull | manifest)"))
+    assert deploys.images().startswith("1 of 1 Flex Templates were built")
     deploys.upload()
 
 
