@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 
 def content_hash(files: Mapping[str, str]) -> str:
@@ -24,6 +25,13 @@ def content_hash(files: Mapping[str, str]) -> str:
 def file_object(files: Mapping[str, str], name: str) -> str:
     """The object of a job's file."""
     return f"files/{content_hash(files)}/{name}"
+
+
+def modules(files: Mapping[str, str], main: str) -> list[str]:
+    """The Python files beside a job's own: what it can import by name, here as on a laptop."""
+    folder = PurePosixPath(main).parent
+    beside = (PurePosixPath(name) for name in files if name != main)
+    return sorted(str(path) for path in beside if path.suffix == ".py" and path.parent == folder)
 
 
 def template_object(files: Mapping[str, str], name: str) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onward.artifacts import definition_id, file_object, template_object
+from onward.artifacts import definition_id, file_object, modules, template_object
 from onward.core.errors import NotFound
 from onward.core.pipeline import Pipeline
 from onward.core.plan import Plan, compile_plan
@@ -67,11 +67,16 @@ class Deployed:
             raise NotFound(f"no pipeline named {shown(name)} is deployed; {hint}")
         return entry
 
-    # For the services: see `services.settings.Locate`
+    # For the services: see `services.settings`
 
     def file(self, run: str, name: str) -> str:
         """The URI of a job's file. Raises `NotFound`."""
         return f"gs://{self._code}/{file_object(self._files(run, name), name)}"
+
+    def modules(self, run: str, main: str) -> list[str]:
+        """The URIs of the Python files that a job's file can import. Raises `NotFound`."""
+        files = self._files(run, main)
+        return [f"gs://{self._code}/{file_object(files, name)}" for name in modules(files, main)]
 
     def template(self, run: str, name: str) -> str:
         """The URI of the spec of the Flex Template built from a Beam file. Raises `NotFound`."""

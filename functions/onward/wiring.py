@@ -139,7 +139,7 @@ class Cloud:
         return {
             "dataflow": beam,
             "drain": Drains(beam, clients, clock),
-            "dataproc": Dataproc(jobs, self._deployed.file, clients, clock),
+            "dataproc": Dataproc(jobs, self._deployed, clients, clock),
             "cluster": ClusterDeletions(jobs, clients, clock),
             "workflow": workflows(jobs, self._deployed.definition, clients, clock),
             "python": Python(
@@ -150,7 +150,9 @@ class Cloud:
                 clients,
                 clock,
             ),
-            "pipeline": SubRuns(self._store, self._deployed.plan, lambda event: self._bus.publish([event])),
+            "pipeline": SubRuns(
+                self._store, self._deployed.plan, lambda event: self._bus.publish([event]), lasting=True
+            ),
         }
 
     @cached_property

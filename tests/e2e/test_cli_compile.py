@@ -50,7 +50,13 @@ def sales(project: Project) -> Path:
         "requirements.txt": "",
         "sample/x.csv": "x",
     }
-    files |= {"beam/clean.py": "#", "totals.py": "#", "query.sql": "select 1", ".hidden": "x"}
+    files |= {
+        "beam/clean.py": "#",
+        "totals.py": "#",
+        "shapes.py": "#!",
+        "query.sql": "select 1",
+        ".hidden": "x",
+    }
     for name, text in files.items():
         (folder / name).write_text(text)
     return folder
@@ -103,7 +109,8 @@ def test_what_a_job_needs_has_the_name_by_which_the_functions_look_it_up(project
         match step.does:
             case Dataproc() as does:
                 name = does.pyspark or does.spark_sql or ""
-                found["files"].add(deployed.file("r", name).removeprefix("gs://code/"))
+                uris = [deployed.file("r", name), *(deployed.modules("r", name) if does.pyspark else [])]
+                found["files"].update(uri.removeprefix("gs://code/") for uri in uris)
             case Dataflow() as does:
                 found["templates"].add(deployed.template("r", does.main or "").removeprefix("gs://code/"))
             case Workflow() as does:

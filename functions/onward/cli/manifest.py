@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from onward.artifacts import definition_id, file_object, template_object
+from onward.artifacts import definition_id, file_object, modules, template_object
 from onward.catalog import Catalog, Entry
 from onward.core import templates
 from onward.core.errors import BadTemplate
@@ -104,9 +104,15 @@ def findings(entry: Entry, env: Mapping[str, str]) -> list[Finding]:
 
 def _files(entry: Entry) -> Iterator[tuple[str, str]]:
     for step in entry.pipeline.steps:
-        if isinstance(step.does, Dataproc):
-            for name in filter(None, (step.does.pyspark, step.does.spark_sql)):
-                yield file_object(entry.files, name), f"{entry.folder.name}/{name}"
+        match step.does:
+            case Dataproc(pyspark=str() as main):
+                names = [main, *modules(entry.files, main)]
+            case Dataproc(spark_sql=str() as query):
+                names = [query]
+            case _:
+                continue
+        for name in names:
+            yield file_object(entry.files, name), f"{entry.folder.name}/{name}"
 
 
 def _templates(entry: Entry) -> Iterator[tuple[str, Template]]:

@@ -11,13 +11,13 @@ from onward.services.dataproc_templates import InlineTemplates
 from onward.services.ephemeral import EphemeralJobs
 from onward.services.resources import is_batch
 from onward.services.service import CloudService
-from onward.services.settings import Locate, Settings
+from onward.services.settings import Files, Settings
 
 
 class Dataproc:
-    """A `ports.Service` that sends each step to where it runs. `files` locates job files."""
+    """A `ports.Service` that sends each step to where it runs. `files` are those of jobs."""
 
-    def __init__(self, settings: Settings, files: Locate, clients: Clients, clock: Clock) -> None:
+    def __init__(self, settings: Settings, files: Files, clients: Clients, clock: Clock) -> None:
         self._jobs = CloudService(ClusterJobs(settings, files, clients), clock)
         self._on_own = CloudService(EphemeralJobs(settings, files, clients, clock), clock)
         self._batches = CloudService(Batches(settings, files, clients), clock)

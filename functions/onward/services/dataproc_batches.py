@@ -15,7 +15,7 @@ from onward.services.labels import labels
 from onward.services.links import at
 from onward.services.resources import BATCH, check, fields
 from onward.services.service import Job
-from onward.services.settings import Locate, Settings
+from onward.services.settings import Files, Settings
 from onward.services.spark import properties, short_form
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Batches:
     title = "Dataproc"
     refuses_repeats = True
 
-    def __init__(self, settings: Settings, files: Locate, clients: Clients) -> None:
+    def __init__(self, settings: Settings, files: Files, clients: Clients) -> None:
         self._settings = settings
         self._files = files
         self._clients = clients
@@ -97,7 +97,7 @@ class Batches:
             ("properties", {"runtimeConfig": {"properties": properties(request.step)}}),
             (
                 "batch",
-                short_form(does, "Batch", lambda file: self._files(request.run, file)) or does.batch,
+                short_form(does, "Batch", request.run, self._files) or does.batch,
             ),
             ("batch", own),
         )

@@ -16,7 +16,7 @@ from onward.services.labels import labels
 from onward.services.links import at
 from onward.services.resources import check
 from onward.services.service import Job
-from onward.services.settings import Locate, Settings
+from onward.services.settings import Files, Settings
 from onward.services.spark import properties, short_form
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ClusterJobs:
     title = "Dataproc"
     refuses_repeats = True
 
-    def __init__(self, settings: Settings, files: Locate, clients: Clients) -> None:
+    def __init__(self, settings: Settings, files: Files, clients: Clients) -> None:
         self._settings = settings
         self._files = files
         self._clients = clients
@@ -99,7 +99,7 @@ class ClusterJobs:
         does = request.step.does
         assert isinstance(does, Dataproc)
         reserve("job", does.job, ("reference", "status"), "Onward names its jobs")
-        body = short_form(does, "Job", lambda file: self._files(request.run, file)) or does.job
+        body = short_form(does, "Job", request.run, self._files) or does.job
         said = properties(request.step)
         own: dict[str, Any] = {
             "reference": {"jobId": request.name},

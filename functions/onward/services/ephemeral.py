@@ -16,13 +16,13 @@ from onward.services.dataproc_jobs import ClusterJobs
 from onward.services.grpc_errors import said, submission
 from onward.services.resources import check
 from onward.services.service import CALL_SECONDS, NotYet, time_left
-from onward.services.settings import Locate, Settings
+from onward.services.settings import Files, Settings
 
 
 class EphemeralJobs(ClusterJobs):
     """See `service.Api`. Where there is no cluster that takes jobs, one is created, and waited for."""
 
-    def __init__(self, settings: Settings, files: Locate, clients: Clients, clock: Clock) -> None:
+    def __init__(self, settings: Settings, files: Files, clients: Clients, clock: Clock) -> None:
         super().__init__(settings, files, clients)
         self._clusters = Clusters(settings, clients, clock)
         self._clock = clock

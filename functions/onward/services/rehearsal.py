@@ -6,7 +6,7 @@ the service's own types know better is built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from msgspec.structs import replace
@@ -84,9 +84,9 @@ def _dataproc(step: Step, does: Dataproc) -> object:
         return InlineTemplates(_SETTINGS, clients).template(_request(step, does))
     if is_batch(does):
         does = replace(does, batch=untemplated(dp.Batch, does.batch))
-        return Batches(_SETTINGS, _located, clients).batch(_request(step, does))
+        return Batches(_SETTINGS, _Nowhere(), clients).batch(_request(step, does))
     does = replace(does, job=untemplated(dp.Job, does.job))
-    return ClusterJobs(_SETTINGS, _located, clients).job(_request(step, does))
+    return ClusterJobs(_SETTINGS, _Nowhere(), clients).job(_request(step, does))
 
 
 def _cluster(cluster: Cluster, number: int) -> object:
@@ -110,5 +110,12 @@ def _request(step: Step, does: StepKind) -> JobRequest:
     return JobRequest(name, _RUN, step.name, 1, "pipeline", "plan", rendered, until=0)
 
 
-def _located(run: str, file: str) -> str:
-    return f"gs://{run}/{file}"
+class _Nowhere:
+    """See `settings.Files`."""
+
+    def file(self, run: str, name: str) -> str:
+        return f"gs://{run}/{name}"
+
+    def modules(self, run: str, main: str) -> Sequence[str]:
+        del run, main
+        return ()

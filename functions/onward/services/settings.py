@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from onward.core.pipeline import Step
 
 Locate = Callable[[str, str], str]
-"""(run, file of the pipeline's folder) → where the deployment put what a service needs of it, in the version
-that the run began with: the `gs://` URI of the file, that of the Flex Template's spec built from it, or the
-id of the deployed Workflows definition. Raises `NotFound`."""
+"""(run, file of the pipeline's folder) → what the deployment made of it, in the version that the run began
+with: the URI of the Flex Template's spec, or the id of the Workflows definition. Raises `NotFound`."""
+
+
+class Files(Protocol):
+    """Where the deployment put the files of jobs, in the version that the run began with."""
+
+    def file(self, run: str, name: str) -> str:
+        """The URI of a file of the pipeline's folder. Raises `NotFound`."""
+
+    def modules(self, run: str, main: str) -> Sequence[str]:
+        """The URIs of the Python files that this one can import. Raises `NotFound`."""
 
 
 class Settings(msgspec.Struct, frozen=True):

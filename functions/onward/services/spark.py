@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from onward.core.pipeline import Dataproc, Step
 from onward.services.resources import spark_properties, text
+from onward.services.settings import Files
 
 
-def short_form(does: Dataproc, suffix: str, locate: Callable[[str], str]) -> dict[str, Any]:
+def short_form(does: Dataproc, suffix: str, run: str, files: Files) -> dict[str, Any]:
     """The REST body that `pyspark` or `spark_sql` stands for (`suffix`: Job or Batch); else nothing."""
     if does.pyspark is not None:
-        args = [text(value) for value in does.args]
-        return {f"pyspark{suffix}": {"mainPythonFileUri": locate(does.pyspark), "args": args}}
+        job = {
+            "mainPythonFileUri": files.file(run, does.pyspark),
+            "pythonFileUris": list(files.modules(run, does.pyspark)),
+            "args": [text(value) for value in does.args],
+        }
+        return {f"pyspark{suffix}": job}
     if does.spark_sql is not None:
-        return {f"sparkSql{suffix}": {"queryFileUri": locate(does.spark_sql)}}
+        return {f"sparkSql{suffix}": {"queryFileUri": files.file(run, does.spark_sql)}}
     return {}
 
 

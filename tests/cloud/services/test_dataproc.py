@@ -61,6 +61,7 @@ def test_a_pyspark_file_becomes_a_job_on_its_cluster(cluster: ClusterJobWorld) -
     made = job(cluster, does, executor_memory="4g", driver_cores=2)
     assert made.placement.cluster_name == "etl"
     assert made.pyspark_job.main_python_file_uri == "gs://code/totals.py"
+    assert list(made.pyspark_job.python_file_uris) == ["gs://code/helpers.py"]
     assert list(made.pyspark_job.args) == ["gs://work/a", "3", "true"]
     assert dict(made.pyspark_job.properties) == {
         "spark.executor.memory": "8g",
@@ -140,6 +141,7 @@ def test_a_pyspark_file_without_a_cluster_becomes_a_batch(serverless: BatchWorld
     does = Dataproc(pyspark="totals.py", args=(1,), properties={"spark.x": "y"})
     made = batch(serverless, does, workers=3, version="2.2", network="default")
     assert made.pyspark_batch.main_python_file_uri == "gs://code/totals.py"
+    assert list(made.pyspark_batch.python_file_uris) == ["gs://code/helpers.py"]
     assert list(made.pyspark_batch.args) == ["1"]
     assert made.runtime_config.version == "2.2"
     assert dict(made.runtime_config.properties) == {"spark.x": "y", "spark.executor.instances": "3"}

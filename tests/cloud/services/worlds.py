@@ -41,6 +41,16 @@ def deployed(_run: str, file: str) -> str:
     return f"gs://code/{file}"
 
 
+class Files:
+    """Job files, of which `totals.py` has a module beside it."""
+
+    def file(self, run: str, name: str) -> str:
+        return deployed(run, name)
+
+    def modules(self, run: str, main: str) -> list[str]:
+        return [deployed(run, "helpers.py")] if main == "totals.py" else []
+
+
 class CloudWorld:
     """What the worlds have in common. The methods' names are those of the stand-in's calls."""
 
@@ -97,7 +107,7 @@ class ClusterJobWorld(CloudWorld):
         self.standin = self.dataproc = dp_standin.DataprocStandIn("etl")
 
     def connect(self, clients: Clients) -> Service:
-        return DataprocService(SETTINGS, deployed, clients, FixedClock())
+        return DataprocService(SETTINGS, Files(), clients, FixedClock())
 
     def running(self) -> list[str]:
         live = {dp_standin.JobState.PENDING, dp_standin.JobState.RUNNING}
@@ -141,7 +151,7 @@ class BatchWorld(CloudWorld):
         self.standin = self.dataproc = dp_standin.DataprocStandIn()
 
     def connect(self, clients: Clients) -> Service:
-        return DataprocService(SETTINGS, deployed, clients, FixedClock())
+        return DataprocService(SETTINGS, Files(), clients, FixedClock())
 
     def running(self) -> list[str]:
         live = {dp_standin.BatchState.PENDING, dp_standin.BatchState.RUNNING}
@@ -180,7 +190,7 @@ class TemplateWorld(CloudWorld):
         self.standin = self.dataproc = tp_standin.TemplatesStandIn()
 
     def connect(self, clients: Clients) -> Service:
-        return DataprocService(SETTINGS, deployed, clients, FixedClock())
+        return DataprocService(SETTINGS, Files(), clients, FixedClock())
 
     def running(self) -> list[str]:
         operations, stopped = self.dataproc.operations, self.dataproc.stopped
