@@ -83,7 +83,7 @@ def test_every_watched_bucket_tells_of_its_objects(applied: State) -> None:
 
 @pytest.mark.parametrize("topic", ASKED["topics"])
 def test_every_topic_of_a_pipeline_starts_runs(applied: State, topic: str) -> None:
-    assert leads_to(applied, applied.outputs["topics"].get(topic, topic)) == "onward-on-message"
+    assert leads_to(applied, applied.outputs["topics"].get(f"start-{topic}", topic)) == "onward-on-message"
 
 
 @pytest.mark.parametrize("schedule", ASKED["schedules"], ids=lambda each: each["name"])

@@ -41,9 +41,12 @@ locals {
   ])
 
   own_topics = ["object", "start", "command", "wake", "completions", "dead-letter"]
+  own_names  = [for t in local.own_topics : "${var.prefix}-${t}"]
+  # By keys that none of our own has; one with a full name is another project's, and is only subscribed to.
+  pipeline_topics = { for t in var.deployment.topics : "start-${replace(trimprefix(t, "projects/"), "//topics//", "-")}" => t }
   topics = merge(
     { for t in local.own_topics : t => "${var.prefix}-${t}" },
-    { for t in var.deployment.topics : t => t if !strcontains(t, "/") },
+    { for key, t in local.pipeline_topics : key => t if !strcontains(t, "/") },
   )
   repository = "projects/${var.project}/locations/${var.region}/repositories/${var.prefix}"
   queues = {
@@ -67,11 +70,11 @@ locals {
 locals {
   routes = merge(
     { for key, f in local.functions : f.topic => { topic = f.topic, function = key, dead_letter = f.dead_letter } if f.topic != null },
-    { for t in var.deployment.topics : "start-${basename(t)}" => { topic = t, function = "on_message", dead_letter = "dead-letter" } },
+    { for key, t in local.pipeline_topics : key => { topic = strcontains(t, "/") ? t : key, function = "on_message", dead_letter = "dead-letter" } },
   )
   watched = toset([for key, b in local.buckets : key if contains(var.deployment.buckets, b.name)])
 
-  # What `onward.ingress.completions` understands; the first line of each says which service.
+  # What `onward.ingress.completions` understands: Dataproc, Cloud Workflows, Dataflow.
   completions = join("\nOR\n", [
     <<-EOT
     (log_id("cloudaudit.googleapis.com/activity") AND protoPayload.serviceName="dataproc.googleapis.com"

@@ -180,6 +180,10 @@ variable "deployment" {
     error_message = "The pipelines were compiled with an env of other buckets: ${join(", ", [for k, v in var.deployment.env : "${k} is ${local.buckets[k].name}, not ${v}" if v != try(local.buckets[k].name, v)])}. Compile again with these values, or give `buckets` these names."
   }
   validation {
+    condition     = alltrue([for t in var.deployment.topics : can(regex("^(projects/[^/]+/topics/)?[A-Za-z][A-Za-z0-9._~+%-]{2,254}$", t)) && !contains(local.own_names, t)])
+    error_message = "A pipeline's topic must be a name such as orders, or projects/PROJECT/topics/NAME, and none of Onward's own: ${join(", ", var.deployment.topics)}."
+  }
+  validation {
     condition     = alltrue([for s in var.deployment.schedules : can(regex(local.cron, lower(s.cron)))])
     error_message = "A schedule does not parse: ${join(", ", [for s in var.deployment.schedules : "${s.name} (${s.cron})" if !can(regex(local.cron, lower(s.cron)))])}. Write five fields such as 0 6 * * mon-fri."
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A stand-in for Terraform's google provider: serves its *schema* to the real terraform, offline.
 
-    tfstub.py --schema google-8.7.0.json.gz --rules rules-google.json --fakes fakes-google.json -- terraform validate
+    tfstub.py [--schema google-8.7.0.json.gz] -- terraform validate
 
 A schema file has the format of `terraform providers schema -json`. Each provider is served on its own unix
 socket, TF_REATTACH_PROVIDERS is set for the command, and its exit status is ours. No registry, no
@@ -428,14 +428,12 @@ def serving(schemas, rules=None, fakes=None):
 
 
 def main():
+    here = os.path.dirname(os.path.abspath(__file__)) + "/"
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--schema", action="append", required=True)
-    ap.add_argument("--rules", help="JSON: {type: {enums, regex, range, exactly_one_of, conflicts_with, at_least_one_of, "
-                                    "required_with, base64, defaults, known_at_plan, same_as}}")
-    ap.add_argument("--fakes", help="JSON: {type: {attribute: template}}")
+    ap.add_argument("--schema", default=here + "google-8.7.0.json.gz")
     ap.add_argument("command", nargs="+")
     a = ap.parse_args()
-    with serving(a.schema, load(a.rules) if a.rules else {}, load(a.fakes) if a.fakes else {}) as env:
+    with serving([a.schema], load(here + "rules-google.json"), load(here + "fakes-google.json")) as env:
         return subprocess.run(a.command, env=env).returncode
 
 

@@ -41,11 +41,11 @@ run "a_topic_of_a_pipeline_leads_to_on_message" {
     deployment = { topics = ["orders", "projects/other/topics/sales"] }
   }
   assert {
-    condition     = output.routes["start-orders"].function == "on_message" && output.routes["start-sales"].topic == "projects/other/topics/sales"
+    condition     = output.routes["start-orders"].function == "on_message" && output.routes["start-other-sales"].topic == "projects/other/topics/sales"
     error_message = jsonencode(output.routes)
   }
   assert {
-    condition     = output.topics["orders"] == "orders" && !contains(keys(output.topics), "projects/other/topics/sales")
+    condition     = output.topics["start-orders"] == "orders" && !contains(values(output.topics), "projects/other/topics/sales")
     error_message = "a topic that exists elsewhere is not made"
   }
 }

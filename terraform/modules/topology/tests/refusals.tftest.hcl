@@ -162,3 +162,15 @@ run "python_with_a_memory_that_is_none" {
   variables { python = { memory = "2 GB" } }
   expect_failures = [var.python]
 }
+
+run "a_topic_of_onwards_own" {
+  command = plan
+  variables { deployment = { topics = ["onward-wake"] } }
+  expect_failures = [var.deployment]
+}
+
+run "a_topic_that_can_not_be" {
+  command = plan
+  variables { deployment = { topics = ["topics/orders"] } }
+  expect_failures = [var.deployment]
+}
