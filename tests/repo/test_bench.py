@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import COMMITS, Workload, report
+from bench.cold import Door, Life
+from bench.cold import report as cold_report
 from bench.floor import Needs, chain, fan, open_steps, run
 
 
@@ -40,3 +42,16 @@ def test_the_table_shows_each_median_as_a_share_of_its_limits() -> None:
         {COMMITS: [3_000, 1_000, 2_000], "floor": [1_000], "ours": [600, 9_000, 100]},
     )
     assert table.splitlines()[-1].split() == ["ours", "600", "1.667", "100–9,000", "30%", "60%"]
+
+
+def test_an_entry_points_medians_leave_the_first_round_out_and_name_its_slowest_imports() -> None:
+    said = """[INFO] Listening at: http://127.0.0.1:1 (1)
+import time:      1000 |      90000 | flask
+import time:      1000 |     150000 |   flask.app
+import time:      1000 |     300000 | grpc
+"""
+    lives = [Life(9, 9, said), Life(1.5, 0.004, ""), Life(1.7, 0.006, "")]
+    table = cold_report([9, 0.1, 0.3], {"on_wake": Door([[9, 9], [0.2, 0.5], [0.3, 0.7]], lives)})
+    assert table.splitlines()[-1].split(maxsplit=7) == [
+        "on_wake", "250", "1.25", "600", "3.00", "1600", "5.0", "grpc 300, flask 90"
+    ]  # fmt: skip
