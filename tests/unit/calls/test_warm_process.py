@@ -47,6 +47,12 @@ def talk(fifo):
         print(said.read(), file=sys.stderr)
     return "said"
 
+def garbage():
+    for descriptor in range(3, 100):
+        try: os.write(descriptor, b"\\xff" * 100)
+        except OSError: pass
+    signal.pause()
+
 def close_output():
     for descriptor in range(1, 100):
         try: os.close(descriptor)
@@ -145,6 +151,11 @@ def test_a_call_over_its_time_is_killed(world: World) -> None:
 def test_a_call_that_closes_all_it_can_close_is_killed_all_the_same(world: World) -> None:
     with pytest.raises(Overdue):
         world.make("close_output", seconds=0.3)
+
+
+def test_a_call_that_writes_into_the_processs_own_pipes_is_lost(world: World) -> None:
+    assert world.make("garbage") == Died("job", "killed by signal 9")
+    assert world.make("count", name="a") == Returned("job", b"1")
 
 
 def test_what_a_call_prints_is_said_while_it_runs(world: World) -> None:
