@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,14 @@ from onward.local.standins.emulators import FIRESTORE, PUBSUB, Missing, command
 from e2e.cli_harness import ONWARD, Running
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-FAULTS = {"seed": 1, "lost": 0.35, "doubled": 0.5, "delayed": 0.5, "longest": 0.5}
+FAULTS = {
+    "seed": int(os.environ.get("SEED", "1")),
+    "lost": 0.35,
+    "doubled": 0.5,
+    "delayed": 0.5,
+    "longest": 0.5,
+}
+LIMIT_S = 120
 Trace = dict[str, list[str]]
 
 
@@ -34,21 +42,35 @@ class Door:
         shutil.copytree(SCENARIOS / "report", folder / "workflows" / "report")
         path = os.pathsep.join(filter(None, [str(SCENARIOS / "tools"), os.environ.get("PYTHONPATH")]))
         self.up = Running(["/usr/bin/env", f"PYTHONPATH={path}", ONWARD, "up", *options], folder)
-        self._address = self.up.until("answers at ").split()[-1]
+        # A door that hangs ends, and its test with all that it said.
+        self._limit = threading.Timer(LIMIT_S, self.up.signal, [signal.SIGTERM])
+        self._limit.start()
+        self._address = self._until("answers at ").split()[-1]
 
     def run(self) -> Any:
         """Drop an object; returns the run that it started, in detail, once it has ended."""
         landing = self.folder / ".onward/buckets/landing/2026-11-22"
         landing.mkdir()
         (landing / "a.csv").write_text("a b\nc d\n")
-        run = self.up.until("of report started").split()[2]
-        self.up.until(f"run {run} of report ")
+        run = self._until("of report started").split()[2]
+        self._until(f"run {run} of report ")
         with urllib.request.urlopen(f"{self._address}/v1/runs/{run}") as answer:
             return json.load(answer)
 
+    def close(self) -> None:
+        self._limit.cancel()
+        self.up.close()
+
+    def _until(self, text: str) -> str:
+        try:
+            return self.up.until(text)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.logs()}") from None
+
     def logs(self) -> str:
         """What its processes said."""
-        files = sorted(self.folder.glob(".onward/emulators/**/*log"))
+        home = self.folder / ".onward/emulators"
+        files = [home / "functions/log", home / "standins.log", *sorted(home.glob("jobs/*/log"))]
         return "\n".join(f"--- {file.parent.name}/{file.name}\n{file.read_text()[-4000:]}" for file in files)
 
 
@@ -62,7 +84,7 @@ def door(tmp_path: Path) -> Iterator[Callable[..., Door]]:
 
     yield opener
     for each in opened:
-        each.up.close()
+        each.close()
 
 
 @pytest.fixture
@@ -88,7 +110,7 @@ def test_the_same_file_takes_the_same_way_through_the_cloud_path_as_through_the_
     cloud = door("cloud", "--emulators", "--faults", json.dumps(FAULTS))
     run = cloud.run()
     logs = cloud.logs()
-    assert run["state"] == embedded["state"] == "succeeded", logs
+    assert run["state"] == embedded["state"] == "succeeded", f"{run}\n{logs}"
     assert trace(run) == trace(embedded), logs
     assert run["steps"][-1]["output"] == embedded["steps"][-1]["output"] == "2026-11-22"
     notices = (cloud.folder / ".onward/emulators/standins.log").read_text()
