@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from onward.local.buckets import Buckets
 from onward.local.folder import StateFolder
 from onward.local.objects import LocalObjects
 from onward.plans import Plans
+from onward.ports import Objects, Store
 from onward.stores.sqlite import SqliteStore
 from onward.views import Views
 
@@ -32,21 +34,25 @@ class Log(NamedTuple):
     ended: bool
 
 
-class Reading:
+class Reading(ABC):
     """An open state folder."""
 
-    def __init__(self, folder: StateFolder) -> None:
+    def __init__(self, folder: StateFolder, store: Store, objects: Objects) -> None:
         self.folder = folder
-        self.store = SqliteStore(folder.database, readonly=True)
-        self.views = Views(self.store, LocalObjects(folder.objects, Buckets(folder.buckets)))
+        self.store = store
+        self.views = Views(store, objects)
+
+    @abstractmethod
+    def begins(self, text: str) -> list[str]:
+        """Some runs whose ids begin so, the latest first."""
+
+    @abstractmethod
+    def log(self, job: str, *, python: bool) -> Path:
+        """Where the log of the job of this name is, or will be."""
 
     def find(self, text: str) -> str:
         """The run of this id, or of the only one that begins so: of its tries the newest. Raises NotFound."""
-        rows = self.store.connection.execute(
-            "SELECT run FROM runs WHERE substr(run, 1, length(?)) = ? ORDER BY started DESC, run LIMIT 100",
-            (text, text),
-        )
-        found: list[str] = [run for (run,) in rows] if text else []
+        found = self.begins(text) if text else []
         if text in found:
             return text
         if not found:
@@ -81,8 +87,7 @@ class Reading:
             return None
         planned = plan.step_node(step)
         name = job_name(step, run, planned.number, attempt)
-        python = planned.step.kind == "python"
-        path = self.folder.logs / f"{name}.log" if python else self.folder.jobs / name / "log"
+        path = self.log(name, python=planned.step.kind == "python")
         return Log(step, attempt, path, node.phase.ended or attempt < node.attempt)
 
     def _node(self, run: str, step: str) -> Node:
@@ -91,16 +96,46 @@ class Reading:
         return found.doc if found is not None and isinstance(found.doc, Node) else Node()
 
 
+class OwnReading(Reading):
+    """What the embedded runtime has written."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._sqlite = SqliteStore(folder.database, readonly=True)
+        super().__init__(folder, self._sqlite, LocalObjects(folder.objects, Buckets(folder.buckets)))
+
+    def begins(self, text: str) -> list[str]:
+        """See `Reading`."""
+        rows = self._sqlite.connection.execute(
+            "SELECT run FROM runs WHERE substr(run, 1, length(?)) = ? ORDER BY started DESC, run LIMIT 100",
+            (text, text),
+        )
+        return [run for (run,) in rows]
+
+    def log(self, job: str, *, python: bool) -> Path:
+        """See `Reading`."""
+        return self.folder.logs / f"{job}.log" if python else self.folder.jobs / job / "log"
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._sqlite.close()
+
+
 @contextmanager
 def reading(places: Places) -> Iterator[Reading]:
-    """Raises NotFound when there is no state there."""
+    """Raises NotFound when there is no state there. While the cloud path is at work, its runs are the state."""
     folder = StateFolder(places.state)
+    if (folder.root / "emulators").is_dir():
+        from onward.cli.emulated import EmulatedReading
+
+        if (emulated := EmulatedReading.of(folder)) is not None:
+            yield emulated
+            return
     if not folder.database.exists():
         raise NotFound(
             f"there are no runs in {places.state} yet; `{places.command('run')} PIPELINE` starts one"
         )
-    opened = Reading(folder)
+    opened = OwnReading(folder)
     try:
         yield opened
     finally:
-        opened.store.close()
+        opened.close()

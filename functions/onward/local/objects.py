@@ -33,7 +33,9 @@ class LocalObjects:
 
     def get(self, uri: str) -> bytes:
         """See `ports.Objects`."""
-        path = self._root / uri.removeprefix("onward:")
+        # The cloud path's functions wrote theirs to a bucket.
+        own = uri.removeprefix("onward:")
+        path = self._buckets.path(uri) if own == uri else self._root / own
         try:
             return path.read_bytes()
         except OSError as error:

@@ -15,6 +15,8 @@ from onward.core.pipeline import Dataproc, Workflow
 from onward.local.buckets import Buckets
 from onward.local.topics import COMMAND, START
 
+HOME = "emulators"
+"""The folder, in the state folder, of all that ends with a deployment."""
 PROJECT, REGION = "onward-local", "europe-west1"
 CODE, WORK = "onward-code", "onward-work"
 """Buckets: of what was deployed for jobs, and of large outputs."""

@@ -101,6 +101,15 @@ def _drain(output: IO[str], log: IO[str], on_line: OnLine) -> None:
             on_line(line)
 
 
+def address(folder: Path) -> str | None:
+    """`host:port` of what the folder holds, if it runs."""
+    held = _join(folder)
+    if held is None:
+        return None
+    os.close(held)
+    return (folder / "address").read_text()
+
+
 def free_port() -> int:
     """One that nobody listens on now."""
     with socket.socket() as probe:

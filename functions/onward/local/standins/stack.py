@@ -50,7 +50,7 @@ def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Ite
 
     Raises `Missing` where the emulators are not installed, and `Unavailable` when something does not start.
     """
-    home = _fresh(folder.root / "emulators")
+    home = _fresh(folder.root / deployment.HOME)
     uploaded = deployment.upload(workflows, home, Buckets(folder.buckets))
     with ExitStack() as held, ThreadPoolExecutor() as threads:
         firestore, pubsub = threads.map(
