@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cloud test lint types terraform-test simulate bench format compile package builder earlier images upload plan apply letters replay lock clean
+.PHONY: help setup demo demo-cloud test test-cloud lint types terraform-test simulate bench format compile package builder earlier images upload plan apply letters replay lock clean
 .NOTPARALLEL:
 
 SEEDS ?= 2000
@@ -19,6 +19,9 @@ demo-cloud: .venv/local ## the same through the cloud's own functions, on Google
 
 test: lint types ## lint, type-check and run every test
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-cloud: .venv/dev ## the tests of the cloud path alone: here the emulators' absence is a failure
+	CI=$${CI:-1} $(BIN)/pytest tests/cloud tests/contract tests/e2e/test_cloud_path.py $(PYTEST_ARGS)
 
 lint: .venv/dev ## style, format and the direction of imports
 	$(BIN)/ruff check .
