@@ -193,10 +193,11 @@ class Engine:
             # Whether a job exists is unknown; the next submit of this name will look before it leaps.
             return (SubmitDelayed(run, node, attempt, token, str(error), AFTER_TROUBLE),)
         match submission:
-            case Accepted(job=job):
+            case Accepted(job=job, rings=rings):
                 submitted = Submitted(run, node, attempt, job)
                 # A job found by its name may have ended already, and its bell with it.
-                return (submitted, Bell(run, node, attempt)) if command.again else (submitted,)
+                look = command.again or not rings
+                return (submitted, Bell(run, node, attempt)) if look else (submitted,)
             case Declined(error=why):
                 return (SubmitRefused(run, node, attempt, token, why),)
             case Busy(error=why, wait=wait):

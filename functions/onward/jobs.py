@@ -14,11 +14,11 @@ from onward.core.errors import UserError
 from onward.core.events import JobState, Verdict
 from onward.core.naming import job_name, try_number
 from onward.core.params import Moment, objects
-from onward.core.pipeline import Step
+from onward.core.pipeline import Cluster, Dataproc, DeleteCluster, Drain, Step
 from onward.core.plan import Plan
 from onward.core.state import Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.core.templates import names, render, render_text
-from onward.ports import JobRef, JobRequest, Objects, Status, Store
+from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Status, Store
 
 LARGEST_OUTPUT = 32 * 1024
 """Bytes of JSON that a node's document holds; a larger output is written to an object."""
@@ -48,12 +48,38 @@ class Jobs:
             step=self.rendered(plan, run, node, attempt),
             until=command.until,
             again=command.again,
+            cluster=self._cluster(plan, run, node, attempt),
+            target=self._target(plan, run, plan.step_node(node).step),
         )
 
     def ref(self, plan: Plan, run: str, node: str, attempt: int, job: str | None) -> JobRef:
         """The job of an attempt, by its derived name."""
         found = plan.step_node(node)
-        return JobRef(job_name(node, run, found.number, attempt), run, node, attempt, found.step, job)
+        name = job_name(node, run, found.number, attempt)
+        return JobRef(name, run, node, attempt, found.step, job, ephemeral(plan, run, found.step))
+
+    def _cluster(self, plan: Plan, run: str, node: str, attempt: int) -> EphemeralCluster | None:
+        """The cluster of the pipeline's own, rendered: the same for each step of a run that may create it."""
+        step = plan.step_node(node).step
+        found = ephemeral(plan, run, step)
+        if found is None or isinstance(step.does, DeleteCluster):
+            return found
+        written = msgspec.to_builtins(found.cluster)
+        needed = tuple({name for text in _texts(written) for name in names(text)})
+        if not needed:
+            return found
+        cluster = render(written, self._context(plan, run, node, attempt, needed))
+        return replace(found, cluster=msgspec.convert(cluster, Cluster))
+
+    def _target(self, plan: Plan, run: str, step: Step) -> JobRef | None:
+        """The job that a step drains."""
+        if not isinstance(step.does, Drain):
+            return None
+        key = NodeKey(run, step.does.step)
+        found = self._store.read([key]).get(key)
+        if found is None or not isinstance(found.doc, Node) or not found.doc.attempt:
+            return None
+        return self.ref(plan, run, step.does.step, found.doc.attempt, found.doc.job)
 
     def rendered(self, plan: Plan, run: str, node: str, attempt: int) -> Step:
         """The step with its templates rendered. Raises `UserError` when that can't be done."""
@@ -157,3 +183,16 @@ def _texts(value: Any) -> Iterator[str]:
         case list() | tuple():
             for item in value:
                 yield from _texts(item)
+
+
+def ephemeral(plan: Plan, run: str, step: Step) -> EphemeralCluster | None:
+    """The cluster of the pipeline's own that a step runs on or deletes, if it does."""
+    match step.does:
+        case Dataproc(cluster=str() as name) | DeleteCluster(cluster=name):
+            cluster = plan.pipeline.cluster(name)
+        case _:
+            cluster = None
+    if cluster is None:
+        return None
+    number = plan.step_node(f"~delete-{cluster.name}").number
+    return EphemeralCluster(run, plan.pipeline.name, cluster, number)

@@ -13,7 +13,7 @@ import msgspec
 
 from onward.core.commands import Change, SetTimer
 from onward.core.events import Event, JobState
-from onward.core.pipeline import Step
+from onward.core.pipeline import Cluster, Step
 from onward.core.state import Document, Key, Node, Run
 
 
@@ -55,6 +55,16 @@ class Store(Protocol):
         """Runs, the latest start first; only those of a pipeline, not ended, started before a time (µs)."""
 
 
+class EphemeralCluster(msgspec.Struct, frozen=True):
+    """One of a pipeline's clusters in one run. Its incarnations are named `job_name(…, number, n)`."""
+
+    run: str
+    pipeline: str
+    cluster: Cluster
+    number: int
+    """That of the plan's node which deletes it."""
+
+
 class JobRequest(msgspec.Struct, frozen=True):
     """A job to submit: everything rendered, nothing left to look up."""
 
@@ -70,6 +80,10 @@ class JobRequest(msgspec.Struct, frozen=True):
     """No submit call may go on after this time (µs)."""
     again: bool = False
     """A job of this name may exist already."""
+    cluster: EphemeralCluster | None = None
+    """Of the step: the one that it runs on, or deletes."""
+    target: JobRef | None = None
+    """The job that this one drains; None while it has none."""
 
 
 class JobRef(msgspec.Struct, frozen=True):
@@ -83,12 +97,15 @@ class JobRef(msgspec.Struct, frozen=True):
     """As the plan has it; its templates are not rendered."""
     job: str | None = None
     """The service's own id, where it is known."""
+    cluster: EphemeralCluster | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, tag=True):
     """The service has the job, under this id of its own."""
 
     job: str
+    rings: bool = True
+    """Somebody will say when it ends; else it is looked at right away."""
 
 
 class Declined(msgspec.Struct, frozen=True, tag=True):
@@ -164,4 +181,4 @@ class Clock(Protocol):
 
 
 Services = Mapping[str, Service]
-"""By step kind: `dataflow`, `dataproc`, `workflow`, `python`."""
+"""By step kind: `dataflow`, `dataproc`, `workflow`, `python`, `pipeline`, `cluster`, `drain`."""

@@ -69,9 +69,10 @@ class Cloud(World):
 
     def _process(self) -> Engine:
         """As if started for this event."""
+        store = StoreDoor(self)
         return Engine(
-            StoreDoor(self),
-            {"python": self.service},
+            store,
+            self.services(store),
             self,
             self,
             Objects(self),
@@ -95,6 +96,10 @@ class Cloud(World):
                 break
             self.step()
         self.time = max(self.time, until)
+
+    def tell(self, event: Event) -> None:
+        """By message."""
+        self.publish([event])
 
     def publish(self, events: Sequence[Event]) -> None:
         """See `ports.Bus`."""

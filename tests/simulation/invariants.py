@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from simulation.service import Job
     from simulation.world import World
 
+_AS_JOB = {
+    RunState.SUCCEEDED: JobState.SUCCEEDED,
+    RunState.FAILED: JobState.FAILED,
+    RunState.CANCELLED: JobState.CANCELLED,
+}
 ENDED = {"succeeded", "failed", "upstream_failed", "cancelled"}
 MOVES = {
     "waiting": {"submitting", "succeeded", "upstream_failed", "cancelled"},
@@ -54,8 +59,10 @@ class Watcher:
         for job in self.world.service.alive():
             if job.of == (request.run, request.node):
                 raise Violation(f"{request.name} was made while {job.request.name} was alive")
+        always = request.node.startswith("~")
         for need in request.step.needs:
-            if not isinstance(self._node(request.run, need).phase, Succeeded):
+            phase = self._node(request.run, need).phase
+            if not (phase.ended if always else isinstance(phase, Succeeded)):
                 raise Violation(f"{request.name} was made although {need} has not succeeded")
         node = self._node(request.run, request.node)
         if node.phase.ended:
@@ -102,6 +109,7 @@ class Watcher:
             begins
             and isinstance(doc, Run)
             and doc.state is not RunState.RUNNING
+            and not key.node.startswith("~")
             and not self.world.faults.freeze
         ):
             raise Violation(f"{key} begins in a run that is {doc.state}")
@@ -109,13 +117,23 @@ class Watcher:
     def _jobs_are_over(self, key: NodeKey, new: Node) -> None:
         """An end, and the wait for another attempt, rest on what the jobs came to."""
         over = new.phase.ended or (isinstance(new.phase, Backoff) and new.phase.attempt != new.attempt)
+        if over and any(not run.state.ended for run in self._children(key)):
+            raise Violation(f"{key} became {new.phase} while a run of it goes on")
         jobs = [job for job in self.world.service.made if job.of == (key.run, key.node)]
         states = [job.state(self.world.time) for job in jobs]
         if over and JobState.RUNNING in states:
             raise Violation(f"{key} became {new.phase} while a job of it runs")
         own = isinstance(new.phase, Succeeded) and new.phase.adopted is None and not key.node.startswith("~")
+        states += [_AS_JOB[run.state] for run in self._children(key) if run.state.ended]
         if own and JobState.SUCCEEDED not in states:
             raise Violation(f"{key} became {new.phase}, but its jobs are {states}")
+
+    def _children(self, key: NodeKey) -> list[Run]:
+        """The runs that were started for this step."""
+        docs = (doc for _, doc in self.world.store.runs(limit=1_000))
+        return [
+            doc for doc in docs if (doc.trigger.get("run"), doc.trigger.get("step")) == (key.run, key.node)
+        ]
 
     def _history_tells(self, key: NodeKey, old: Node, new: Node) -> None:
         states = [entry.state for entry in new.history]
@@ -141,6 +159,8 @@ class Watcher:
                 found = self._node(key.run, name)
                 if isinstance(node, StepNode) and not found.phase.ended:
                     raise Violation(f"{key} ended as {new.state} while {name} is {found.phase}")
+                if isinstance(node, StepNode) and node.always and not found.attempt:
+                    raise Violation(f"{key} ended as {new.state}, but {name} never ran: {found.phase}")
 
     def _expired(self, run: Versioned | None) -> bool:
         doc = run.doc if run is not None else None

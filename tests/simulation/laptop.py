@@ -54,8 +54,16 @@ class Laptop(World):
         self.store.connection.execute("PRAGMA synchronous = OFF")
 
     def _process(self) -> Engine:
+        store = StoreDoor(self)
         return Engine(
-            StoreDoor(self), {"python": self.service}, self, self, Objects(self), self, self.token, alone=True
+            store,
+            self.services(store),
+            self,
+            self,
+            Objects(self),
+            self,
+            self.token,
+            alone=True,
         )
 
     # Messages -------------------------------------------------------------
@@ -63,6 +71,10 @@ class Laptop(World):
     def send(self, event: Event, delay: int = 0) -> None:
         """A file, a person: asked again until it is dealt with."""
         self.push(self.time + delay, event)
+
+    def tell(self, event: Event) -> None:
+        """In its own queue."""
+        self.push(self.time, event, life=self.life)
 
     def ring(self, job: Job, at: int) -> None:
         """The process that started the job, or read its status, hears of its end."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
-from onward.core.pipeline import MINUTE, SECOND, Pipeline, Python, Retry, Step
+from msgspec.structs import replace
+
+from onward.core.pipeline import MINUTE, SECOND, Cluster, Dataproc, Pipeline, Python, Retry, Step, SubRun
 from onward.core.plan import Plan, compile_plan
 
 
-def random_plan(rng: Random, name: str) -> Plan:
-    """A DAG in which each step needs some of those before it."""
+def random_plan(rng: Random, name: str, pipelines: Sequence[str] = ()) -> Plan:
+    """A DAG in which each step needs some of those before it; some run one of the other pipelines."""
     shape = rng.random()
     if shape < 0.08:
         names = ["first", *(f"w{i}" for i in range(rng.choice((33, 40, 70)))), "last"]
@@ -27,13 +30,19 @@ def random_plan(rng: Random, name: str) -> Plan:
         needs = {
             step: tuple(rng.sample(names[:i], rng.randint(0, min(i, 4)))) for i, step in enumerate(names)
         }
-    return compile_plan(Pipeline(name, tuple(_step(rng, step, needs[step]) for step in names)))
+    clusters = tuple(Cluster(name) for name in ("etl", "ml")[: rng.choice((0, 0, 1, 2))])
+    steps = [_step(rng, step, needs[step], clusters) for step in names]
+    if pipelines and rng.random() < 0.5:
+        number = rng.randrange(len(steps))
+        steps[number] = replace(steps[number], does=SubRun(rng.choice(pipelines)), outputs=())
+    return compile_plan(Pipeline(name, tuple(steps), clusters=clusters))
 
 
-def _step(rng: Random, name: str, needs: tuple[str, ...]) -> Step:
+def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluster, ...]) -> Step:
+    on_cluster = clusters and rng.random() < 0.4
     return Step(
         name,
-        Python("steps.py", name),
+        Dataproc("job.py", cluster=rng.choice(clusters).name) if on_cluster else Python("steps.py", name),
         needs,
         retry=Retry(rng.choice((1, 1, 2, 3)), rng.choice((1, 30)) * SECOND, 5 * MINUTE),
         timeout=rng.choice((None, None, None, 2 * MINUTE, 30 * MINUTE)),

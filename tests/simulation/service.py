@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from onward.core.errors import Unavailable
-from onward.core.events import Bell, JobState
+from onward.core.events import Bell, JobState, Room
 from onward.core.pipeline import HOUR, MINUTE, SECOND
 from onward.ports import Accepted, Busy, Declined, JobRef, JobRequest, Status, Submission
 
@@ -115,6 +115,7 @@ class Service:
         world.ring(job, job.ends)
         if rng.random() < world.faults.false_bell:
             world.send(Bell(request.run, request.node, rng.randint(1, 3)), rng.randint(0, length))
+            world.send(Room(request.run, request.node), rng.randint(0, length))
 
     def _has(self, name: str) -> bool:
         known = self.jobs.get(name)

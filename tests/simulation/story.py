@@ -49,7 +49,9 @@ def keep(world: World, *plans: Plan) -> None:
 
 def _tell(world: World) -> None:
     rng = world.rng
-    plans = [random_plan(rng, f"p{i}") for i in range(rng.randint(1, 2))]
+    plans: list[Plan] = []
+    for number in range(rng.randint(1, 3)):
+        plans.append(random_plan(rng, f"p{number}", [plan.pipeline.name for plan in plans]))
     keep(world, *plans)
     runs = []
     for number in range(rng.randint(1, 4)):

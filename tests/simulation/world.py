@@ -19,7 +19,8 @@ from onward.core.errors import Unavailable
 from onward.core.events import Event
 from onward.core.pipeline import SECOND
 from onward.core.plan import Plan
-from onward.ports import Store
+from onward.ports import Services, Store
+from onward.services.runs import SubRuns
 
 from simulation.faults import Crash, Faults
 from simulation.invariants import Violation, Watcher
@@ -88,6 +89,18 @@ class World(ABC):
     @abstractmethod
     def reads_per_job(self, job: Job) -> int:
         """How often the status of a healthy job is read where nothing goes wrong."""
+
+    @abstractmethod
+    def tell(self, event: Event) -> None:
+        """A service has an event delivered."""
+
+    def services(self, store: Store) -> Services:
+        """One for all kinds of jobs, and sub-runs."""
+        runs = SubRuns(store, self._deployed, self.tell, lasting=self.remote_store)
+        return {"pipeline": runs, **dict.fromkeys(("python", "dataproc", "cluster"), self.service)}
+
+    def _deployed(self, pipeline: str) -> Plan:
+        return next(plan for plan in self.plans.values() if plan.pipeline.name == pipeline)
 
     def close(self) -> None:  # noqa: B027 - most have nothing to leave behind
         """The story is told."""

@@ -14,6 +14,7 @@ from onward.core.events import (
     Bell,
     CancelNode,
     JobState,
+    Room,
     SubmitDelayed,
     SubmitRefused,
     Submitted,
@@ -121,17 +122,25 @@ def _back_off(draft: Draft, name: str, node: Node, phase: Backoff, why: str) -> 
     draft.move(name, node, phase, why, timers=timers)
 
 
-def resume(draft: Draft, name: str, node: Node, event: Wake) -> None:
+def resume(draft: Draft, name: str, node: Node, event: Wake | Room) -> None:
     """The wait before the next attempt may be over."""
     phase = node.phase
     assert isinstance(phase, Backoff)
-    if _cancelling(draft):
+    if _cancelling(draft, name):
         _give_up(draft, name, node, phase)
     elif draft.now + SLACK >= phase.until:
         lost = node.lost if phase.attempt == node.attempt else 0
         begin(draft, name, node, phase.attempt, again=phase.attempt == node.attempt, lost=lost)
     else:
         draft.repeat_timer(name, node.timers, phase.until)
+
+
+def room(draft: Draft, name: str, node: Node, event: Room) -> None:
+    """What this attempt was told to wait for may be there now."""
+    phase = node.phase
+    assert isinstance(phase, Backoff)
+    if phase.attempt == node.attempt:
+        resume(draft, name, replace(node, phase=replace(phase, until=draft.now)), event)
 
 
 def look(draft: Draft, name: str, node: Node, event: Bell) -> None:
@@ -181,7 +190,7 @@ def _attempt_failed(draft: Draft, name: str, node: Node, error: str) -> None:
     retry = draft.step(name).step.retry
     if node.attempt >= retry.attempts:
         draft.end(name, node, Failed(error), _of(node.attempt, retry))
-    elif _cancelling(draft):
+    elif _cancelling(draft, name):
         draft.end(name, node, Cancelled(), error)
     else:
         until = draft.now + backoff(retry, node.attempt, draft.run_id, name)
@@ -202,7 +211,7 @@ def backoff(retry: Retry, attempt: int, *seed: str) -> int:
 def _lost(draft: Draft, name: str, node: Node, error: str) -> None:
     if node.lost >= LOST_LIMIT:
         _attempt_failed(draft, name, node, f"{error} ({LOST_LIMIT + 1} times)")
-    elif _cancelling(draft):
+    elif _cancelling(draft, name):
         draft.end(name, node, Cancelled(), error)
     else:
         begin(draft, name, node, node.attempt, error, again=True, lost=node.lost + 1)
@@ -238,6 +247,8 @@ def _not_found(draft: Draft, name: str, node: Node, event: Verdict) -> None:
 
 def cancel(draft: Draft, name: str, node: Node, event: CancelNode) -> None:
     """The run is being cancelled: stop the job, if there is one or one is on its way."""
+    if draft.step(name).always:
+        return
     match node.phase:
         case Submitting(token=token, until=until, since=since):
             _stop(draft, name, node, Cancelling(until, 0, False, since, token=token), "cancel")
@@ -324,5 +335,7 @@ def late_job(draft: Draft, name: str, node: Node, event: Submitted) -> None:
         draft.commands.append(CancelJob(draft.run_id, name, event.attempt))
 
 
-def _cancelling(draft: Draft) -> bool:
+def _cancelling(draft: Draft, name: str) -> bool:
+    if draft.step(name).always:
+        return False
     return draft.run is None or draft.run.state is not RunState.RUNNING

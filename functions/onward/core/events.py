@@ -118,6 +118,13 @@ class Bell(msgspec.Struct, frozen=True, tag_field="event", tag="bell"):
     attempt: int
 
 
+class Room(msgspec.Struct, frozen=True, tag_field="event", tag="room"):
+    """What this node's submit was told to wait for may be there now."""
+
+    run: str
+    node: str
+
+
 class JobState(StrEnum):
     """What a status read can say of a job."""
 
@@ -148,6 +155,15 @@ class Verdict(msgspec.Struct, frozen=True, tag_field="event", tag="verdict"):
 
 RunEvent = StartRun | CancelRun | Sweep | Found
 NodeEvent = (
-    Wake | Arrive | CancelNode | Submitted | SubmitRefused | SubmitDelayed | OutputsChecked | Bell | Verdict
+    Wake
+    | Arrive
+    | CancelNode
+    | Submitted
+    | SubmitRefused
+    | SubmitDelayed
+    | OutputsChecked
+    | Room
+    | Bell
+    | Verdict
 )
 Event = RunEvent | NodeEvent

@@ -61,10 +61,14 @@ class Dataflow(msgspec.Struct, frozen=True, tag_field="kind", tag="dataflow"):
     """*Template* values, by option name."""
     launch: dict[str, Any] = {}
     """The service's own REST body (LaunchFlexTemplateParameter), for all that has no short form."""
+    until: str | None = None
+    """A streaming job: drained when this step has ended, however it did."""
+    detached: bool = False
+    """A streaming job: the step has succeeded once the job runs, and the job goes on without the run."""
 
 
 class Dataproc(msgspec.Struct, frozen=True, tag_field="kind", tag="dataproc"):
-    """A Spark job: one of `pyspark`, `spark_sql` (files of the folder), `job` or `batch` (REST bodies)."""
+    """One of `pyspark`, `spark_sql` (files of the folder), `job`, `batch` or `template` (REST bodies)."""
 
     pyspark: str | None = None
     spark_sql: str | None = None
@@ -75,6 +79,8 @@ class Dataproc(msgspec.Struct, frozen=True, tag_field="kind", tag="dataproc"):
     """A cluster of the pipeline's `clusters`, or an existing one by name; none means a serverless batch."""
     job: dict[str, Any] = {}
     batch: dict[str, Any] = {}
+    template: dict[str, Any] = {}
+    """A WorkflowTemplate, instantiated inline."""
 
 
 class Workflow(msgspec.Struct, frozen=True, tag_field="kind", tag="workflow"):
@@ -92,7 +98,27 @@ class Python(msgspec.Struct, frozen=True, tag_field="kind", tag="python"):
     args: dict[str, Any] = {}
 
 
-StepKind = Dataflow | Dataproc | Workflow | Python
+class SubRun(msgspec.Struct, frozen=True, tag_field="kind", tag="pipeline"):
+    """A run of another pipeline; its end is the step's."""
+
+    pipeline: str
+    params: dict[str, Any] = {}
+    """*Template* values, by parameter."""
+
+
+class DeleteCluster(msgspec.Struct, frozen=True, tag_field="kind", tag="cluster"):
+    """Compiled, not written: deletes an ephemeral cluster after its last use."""
+
+    cluster: str
+
+
+class Drain(msgspec.Struct, frozen=True, tag_field="kind", tag="drain"):
+    """Compiled, not written: drains the streaming job of another step."""
+
+    step: str
+
+
+StepKind = Dataflow | Dataproc | Workflow | Python | SubRun | DeleteCluster | Drain
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -112,7 +138,7 @@ class Step(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """`dataflow`, `dataproc`, `workflow` or `python`."""
+        """The tag of what it does: the service that it is for."""
         return str(self.does.__struct_config__.tag)
 
 
@@ -137,6 +163,10 @@ class Pipeline(msgspec.Struct, frozen=True):
     trigger: Trigger | None = None
     params: tuple[Param, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+
+    def cluster(self, name: str | None) -> Cluster | None:
+        """The ephemeral cluster of that name, if it is one of this pipeline's."""
+        return next((cluster for cluster in self.clusters if cluster.name == name), None)
 
     def step(self, name: str) -> Step:
         """The step of that name; KeyError if there is none."""

@@ -6,6 +6,8 @@ Every node waits for exactly one other (`after`) and has at most `WIDTH` success
     a gather of more than WIDTH        becomes a tree of gathers
     more than WIDTH successors         become a tree of scatters
     the run's end                      waits for the gather of all steps that nothing else waits for
+    what must be cleaned up            becomes a step of its own that runs in every ending: an ephemeral
+                                       cluster's deletion, the draining of a streaming job
 
 So 300 steps that each need the same 300 are 600 edges and a few helpers, not 90,000 edges, and no transition
 or document grows with the size of the run.
@@ -19,19 +21,32 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from onward.core.pipeline import Pipeline, Step
+from onward.core.pipeline import (
+    MINUTE,
+    Dataflow,
+    Dataproc,
+    DeleteCluster,
+    Drain,
+    Pipeline,
+    Retry,
+    Step,
+)
 
 WIDTH = 32
 END = "~end"
+PATIENT = Retry(attempts=10, backoff=MINUTE)
+"""How cleaning up is tried again."""
 
 
 class StepNode(msgspec.Struct, frozen=True, tag="step"):
-    """Runs one step. `number` is its place in the file, used in job names."""
+    """Runs one step. `number` is its place in the plan, used in job names."""
 
     step: Step
     number: int
     after: str | None
     next: tuple[str, ...] = ()
+    always: bool = False
+    """Runs once `after` has ended, however that was, and in a run that is being cancelled."""
 
 
 class Gather(msgspec.Struct, frozen=True, tag="gather"):
@@ -74,8 +89,9 @@ class Plan(msgspec.Struct, frozen=True):
         return msgspec.json.encode(replace(self, name=""), order="deterministic")
 
     def step_nodes(self) -> Iterable[tuple[str, StepNode]]:
-        """The nodes that run steps, in the order of the file."""
-        return ((step.name, node) for step in self.pipeline.steps if (node := self.step_node(step.name)))
+        """The nodes that run steps: those of the file in its order, then the compiled ones."""
+        found = ((name, node) for name, node in self.nodes.items() if isinstance(node, StepNode))
+        return sorted(found, key=lambda each: each[1].number)
 
     def step_node(self, name: str) -> StepNode:
         """The node that runs this step; KeyError if there is none."""
@@ -104,7 +120,9 @@ def compile_plan(
 class _Compiler:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.order = {step.name: number for number, step in enumerate(pipeline.steps)}
+        self.always = tuple(_cleaning(pipeline))
+        self.steps = (*pipeline.steps, *self.always)
+        self.order = {step.name: number for number, step in enumerate(self.steps)}
         self.gathers: dict[tuple[str, ...], str] = {}
         self.children: dict[str, tuple[str, ...]] = {}
         self.consumers: dict[str | None, list[str]] = {}
@@ -112,20 +130,19 @@ class _Compiler:
         self.helpers = 0
 
     def compile(self, env: dict[str, str], files: dict[str, str]) -> Plan:
-        steps = self.pipeline.steps
-        after = {step.name: self.source(step.needs) for step in steps}
-        for step in steps:
+        after = {step.name: self.source(step.needs) for step in self.steps}
+        for step in self.steps:
             self.consumers.setdefault(after[step.name], []).append(step.name)
-        needed = {need for step in steps for need in step.needs}
-        last = self.source([step.name for step in steps if step.name not in needed])
+        # What always runs hides the end of what it waits for, so the run waits for both.
+        needed = {need for step in self.pipeline.steps for need in step.needs}
+        last = self.source([step.name for step in self.steps if step.name not in needed])
         assert last is not None, "the loader refuses a pipeline without steps"
         self.consumers.setdefault(last, []).append(END)
 
         nodes: dict[str, PlanNode] = {}
-        for step in steps:
-            nodes[step.name] = StepNode(
-                step, self.order[step.name], after[step.name], self.successors(step.name)
-            )
+        for number, step in enumerate(self.steps):
+            following, always = self.successors(step.name), step in self.always
+            nodes[step.name] = StepNode(step, number, after[step.name], following, always)
         for name, of in self.children.items():
             nodes[name] = Gather(of, self.successors(name))
         roots = self.successors(None)
@@ -165,6 +182,21 @@ class _Compiler:
     def helper(self, kind: str) -> str:
         self.helpers += 1
         return f"~{kind}{self.helpers}"
+
+
+def _cleaning(pipeline: Pipeline) -> Iterable[Step]:
+    """The steps that nobody wrote: what the others leave behind is cleaned up, whatever became of them."""
+    for cluster in pipeline.clusters:
+        users = [step.name for step in pipeline.steps if _cluster(step) == cluster.name]
+        if users:
+            yield Step(f"~delete-{cluster.name}", DeleteCluster(cluster.name), tuple(users), PATIENT)
+    for step in pipeline.steps:
+        if isinstance(step.does, Dataflow) and step.does.until is not None:
+            yield Step(f"~drain-{step.name}", Drain(step.name), (step.does.until,), PATIENT)
+
+
+def _cluster(step: Step) -> str | None:
+    return step.does.cluster if isinstance(step.does, Dataproc) else None
 
 
 def _even_parts(names: tuple[str, ...]) -> Iterable[tuple[str, ...]]:

@@ -8,7 +8,7 @@ removes the run's documents.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,11 +16,11 @@ from msgspec.structs import replace
 from onward.core.attempts import MARGIN, SUBMIT_WINDOW
 from onward.core.commands import Delete, Find, Put, SetTimer
 from onward.core.draft import Draft
-from onward.core.events import CancelNode, CancelRun, Found, StartRun, Sweep, Wake
-from onward.core.naming import timer_name
+from onward.core.events import Bell, CancelNode, CancelRun, Found, StartRun, Sweep, Wake
+from onward.core.naming import timer_name, try_number
 from onward.core.pipeline import DAY, HOUR, MINUTE
 from onward.core.plan import WIDTH
-from onward.core.state import NodeKey, Run, RunKey, RunState
+from onward.core.state import Backoff, NodeKey, Run, RunKey, Running, RunState, Submitting
 
 HORIZON = 35 * DAY
 """How long an ended run is kept: longer than any event about it can be delivered again."""
@@ -32,7 +32,7 @@ SHORTEST_WATCH = MINUTE
 
 def start(draft: Draft, event: StartRun) -> None:
     """Create the run, with its net set first. A repeated start only goes on where the first one stopped."""
-    if draft.run is not None:
+    if draft.run is not None or not _is_awaited(draft, event):
         return
     # Each try to create the run sets a net of its own: an earlier one's may have rung in vain by now.
     name = timer_name(event.run, "", "start", draft.now)
@@ -106,6 +106,45 @@ def found(draft: Draft, event: Found) -> None:
 def end(draft: Draft, run: Run, state: RunState, error: str | None) -> None:
     """The run has ended."""
     _put(draft, replace(run, state=state, ended=draft.now, error=error))
+    ring_parent(draft, run)
+
+
+def parent(trigger: Mapping[str, Any]) -> Bell | None:
+    """What to tell the step whose job this run is, when it ends."""
+    match trigger:
+        case {"on": "run", "run": str(run), "step": str(step), "attempt": int(attempt)}:
+            return Bell(run, step, attempt)
+        case _:
+            return None
+
+
+def ring_parent(draft: Draft, run: Run) -> None:
+    """A run that is another's job rings when it ends, and again when it is asked about later."""
+    bell = parent(run.trigger)
+    if bell is not None:
+        draft.events.append(bell)
+
+
+def _is_awaited(draft: Draft, event: StartRun) -> bool:
+    """False for a sub-run whose step has moved on: nobody would stop it.
+
+    The step's node is written with the run, so that it can't move on in between.
+    """
+    bell = parent(event.trigger)
+    if bell is None or try_number(event.run) > 1:
+        return True
+    node = draft.node(bell.node, run=bell.run)
+    match node.phase:
+        case Submitting() | Running():
+            waits = node.attempt == bell.attempt
+        case Backoff(attempt=attempt):  # of a submit whose answer was lost
+            waits = node.attempt == bell.attempt == attempt
+        case _:
+            waits = False
+    if waits:
+        key = NodeKey(bell.run, bell.node)
+        draft.changes[key] = Put(key, replace(node, job=event.run))
+    return waits
 
 
 def _put(draft: Draft, run: Run) -> None:

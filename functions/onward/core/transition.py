@@ -45,6 +45,7 @@ from onward.core.events import (
     Event,
     Found,
     OutputsChecked,
+    Room,
     StartRun,
     SubmitDelayed,
     SubmitRefused,
@@ -84,12 +85,15 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: Event, co
     match event:
         case StartRun() | CancelRun() | Sweep() | Found():
             runs.RULES[type(event)](draft, event)
-            if isinstance(event, StartRun):
+            if isinstance(event, StartRun) and draft.run is not None:
                 go_on(draft, plan.roots, echo=run is not None)
+        # A submit may come through after everything is over: that job must not go on unseen.
+        case _ if draft.run is not None and (not draft.run.state.ended or isinstance(event, Submitted)):
+            decide_node(draft, event)
+        case _ if draft.run is not None:
+            runs.ring_parent(draft, draft.run)
         case _:
-            # A submit may come through after everything is over: that job must not go on unseen.
-            if draft.run is not None and (not draft.run.state.ended or isinstance(event, Submitted)):
-                decide_node(draft, event)
+            pass
     while draft.ended:
         name = draft.ended.pop()
         tell_gathers(draft, name)
@@ -136,9 +140,9 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
     source = draft.node(step.after) if step.after is not None else None
     if source is not None and not source.phase.ended:
         return
-    earlier = _earlier_try(draft, name)
-    goes = draft.run is not None and draft.run.state is RunState.RUNNING
-    well = source is None or isinstance(source.phase, Succeeded)
+    earlier = None if step.always else _earlier_try(draft, name)
+    goes = step.always or (draft.run is not None and draft.run.state is RunState.RUNNING)
+    well = step.always or source is None or isinstance(source.phase, Succeeded)
     if goes and well and earlier is None:
         attempts.begin(draft, name, node, 1)
     elif not (isinstance(event, Wake) and event.node == name and not event.echo):
@@ -289,6 +293,7 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
     (Running, CancelNode): attempts.cancel,
     (Backoff, Wake): attempts.resume,
     (Backoff, Submitted): attempts.settle,
+    (Backoff, Room): attempts.room,
     (Backoff, Bell): attempts.look,
     (Backoff, Verdict): attempts.judge,
     (Backoff, CancelNode): attempts.cancel,
@@ -318,11 +323,14 @@ def scope(plan: Plan, event: Event) -> tuple[Key, ...]:
     run = event.run
     keys: list[Key] = [RunKey(run)]
     match event:
-        case StartRun():
+        case StartRun(trigger=trigger):
             _add_startable(keys, plan, run, plan.roots)
+            parent = runs.parent(trigger)
+            if parent is not None:
+                keys.append(NodeKey(parent.run, parent.node))
         case Arrive(node=name, child=child):
             keys += (NodeKey(run, name), NodeKey(run, child))
-        case Submitted(node=name) | SubmitDelayed(node=name) | Bell(node=name):
+        case Submitted(node=name) | SubmitDelayed(node=name) | Bell(node=name) | Room(node=name):
             keys.append(NodeKey(run, name))
         case Wake(node=name) | OutputsChecked(node=name) | Verdict(node=name):
             _add_around(keys, plan, run, name)

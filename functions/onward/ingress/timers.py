@@ -13,13 +13,13 @@ import msgspec
 
 from onward.core.commands import SetTimer
 from onward.core.errors import BadEvent, Unavailable
-from onward.core.events import Arrive, Bell, CancelNode, CancelRun, Event, StartRun, Sweep, Wake
+from onward.core.events import Arrive, Bell, CancelNode, CancelRun, Event, Room, StartRun, Sweep, Wake
 from onward.core.problems import shown
 from onward.ingress.decoding import decode, run_id
 from onward.ingress.envelope import MAX_BODY, CloudEvent, Message, Request, opened
 from onward.ingress.facts import Facts, Rang, Result, Told, parser
 
-Tellable = StartRun | CancelRun | Sweep | Wake | Arrive | CancelNode | Bell
+Tellable = StartRun | CancelRun | Sweep | Wake | Arrive | CancelNode | Room | Bell
 _FIELDS: Mapping[str, Collection[str]] = {
     str(kind.__struct_config__.tag): {"event", *kind.__struct_encode_fields__} for kind in get_args(Event)
 }

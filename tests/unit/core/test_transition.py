@@ -17,6 +17,7 @@ from onward.core.events import (
     JobState,
     NodeEvent,
     OutputsChecked,
+    Room,
     StartRun,
     SubmitDelayed,
     SubmitRefused,
@@ -65,21 +66,22 @@ EVENTS: tuple[NodeEvent, ...] = (
     SubmitRefused(RUN, "b", 1, "t", "no"),
     SubmitDelayed(RUN, "b", 1, "t", "quota", SECOND),
     OutputsChecked(RUN, "b", True),
+    Room(RUN, "b"),
     Bell(RUN, "b", 1),
     Verdict(RUN, "b", 1, JobState.SUCCEEDED, "job"),
 )
 
 TABLE = """
-                wake arrive cancel_node submitted submit_refused submit_delayed outputs_checked bell verdict
-waiting         yes  -      -           -         -              -              yes             -    -
-submitting      yes  -      yes         yes       yes            yes            -               yes  yes
-running         yes  -      yes         -         -              -              -               yes  yes
-retrying        yes  -      yes         yes       -              -              -               yes  yes
-cancelling      yes  -      yes         yes       yes            -              -               yes  yes
-succeeded       yes  -      yes         yes       yes            -              -               yes  yes
-failed          yes  -      yes         yes       yes            -              -               yes  yes
-upstream_failed yes  -      yes         yes       yes            -              -               yes  yes
-cancelled       yes  -      yes         yes       yes            -              -               yes  yes
+                wake arrive cancel_node submitted submit_refused submit_delayed outputs_checked room bell verdict
+waiting         yes  -      -           -         -              -              yes             -    -    -
+submitting      yes  -      yes         yes       yes            yes            -               -    yes  yes
+running         yes  -      yes         -         -              -              -               -    yes  yes
+retrying        yes  -      yes         yes       -              -              -               yes  yes  yes
+cancelling      yes  -      yes         yes       yes            -              -               -    yes  yes
+succeeded       yes  -      yes         yes       yes            -              -               -    yes  yes
+failed          yes  -      yes         yes       yes            -              -               -    yes  yes
+upstream_failed yes  -      yes         yes       yes            -              -               -    yes  yes
+cancelled       yes  -      yes         yes       yes            -              -               -    yes  yes
 """
 
 

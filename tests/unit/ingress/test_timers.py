@@ -16,6 +16,7 @@ from onward.core.events import (
     JobState,
     OutputsChecked,
     Room,
+    Room,
     StartRun,
     SubmitDelayed,
     SubmitRefused,
@@ -37,6 +38,7 @@ TOLD: list[Event] = [
     CancelNode(RUN, "clean"),
     Room(RUN, "clean"),
     Bell(RUN, "clean", 2),
+    Room(RUN, "clean"),
 ]
 KEPT: list[Event] = [
     Found(RUN, "watch", 1, ("clean",)),

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from onward.core import matching, params, templates
-from onward.core.definition.graph import ancestors
+from onward.core.definition.graph import Ancestors, ancestors
 from onward.core.definition.nodes import Node
 from onward.core.definition.references import HEADS, Scope, check_text, check_texts
 from onward.core.errors import BadTemplate
-from onward.core.pipeline import Dataproc, ObjectTrigger, Param, Pipeline, Step
+from onward.core.pipeline import Dataflow, Dataproc, ObjectTrigger, Param, Pipeline, Step
 from onward.core.problems import Report, shown
 
 RESERVED = HEADS | {
@@ -33,6 +33,8 @@ RESERVED = HEADS | {
     "if",
     "else",
 }
+MAX_DRAINED = 15
+"""With the clusters of a pipeline less than a sweep's width: what always runs must not fill it."""
 BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -41,16 +43,20 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     pipeline = replace(pipeline, params=tuple(_param(param, root, report) for param in pipeline.params))
     if pipeline.trigger is not None:
         pipeline = replace(pipeline, trigger=_trigger(pipeline, pipeline.trigger, root, env, report))
+    names = {step.name for step in pipeline.steps}
     alike: dict[str, str] = {}
     for step in pipeline.steps:
         _step(step, root, report)
+        _streaming(step, names, root, report)
         first = alike.setdefault(step.name.replace("_", "-"), step.name)
         if first != step.name:
             at = ("steps", step.name)
             report.say(
                 root.line_at(at), at, f"the name differs from `{first}` by `-` and `_` only", "rename one"
             )
-    check_texts(pipeline, ancestors(pipeline, root, report), root, env, report)
+    before = ancestors(pipeline, root, report)
+    _drains(pipeline, before, root, report)
+    check_texts(pipeline, before, root, env, report)
     return pipeline
 
 
@@ -123,8 +129,47 @@ def _step(step: Step, root: Node, report: Report) -> None:
             report.say(
                 root.line_at(field), field, "a serverless batch has no cluster", "remove it or use `job`"
             )
+        case Dataproc(template=template, cluster=str()) if template:
+            field = (*at, "dataproc", "cluster")
+            report.say(root.line_at(field), field, "a template names its clusters itself", "remove it")
         case Dataproc(spark_sql=sql, job=job, batch=batch, args=args) if args and (sql or job or batch):
             field = (*at, "dataproc", "args")
             report.say(root.line_at(field), field, "only `pyspark` takes `args`", "put it into the body")
         case _:
             pass
+
+
+def _streaming(step: Step, names: set[str], root: Node, report: Report) -> None:
+    """A streaming job never ends by itself, so its step says what its end is."""
+    if not isinstance(step.does, Dataflow):
+        return
+    at = ("steps", step.name, "dataflow")
+    until, detached = step.does.until, step.does.detached
+    if until is not None and detached:
+        report.say(root.line_at((*at, "until")), at, "has `until` and `detached`", "keep exactly one")
+    elif step.does.args.get("streaming") is True and until is None and not detached:
+        line = root.line_at((*at, "args", "streaming"))
+        message = "a streaming job never ends by itself"
+        report.say(line, at, message, "add `until: STEP`, which drains it, or `detached: true`")
+    if until is None:
+        return
+    line = root.line_at((*at, "until"))
+    if until not in names or until == step.name:
+        message = "waits for itself" if until == step.name else f"there is no step {shown(until)}"
+        report.say(line, (*at, "until"), message, report.similar(until, names - {step.name}) or "")
+    if step.retry.attempts > 1:
+        report.say(line, (*at, "until"), "a job that is drained can't be retried", "remove `retry`")
+
+
+def _drains(pipeline: Pipeline, before: Ancestors | None, root: Node, report: Report) -> None:
+    drained = [step for step in pipeline.steps if isinstance(step.does, Dataflow) and step.does.until]
+    if len(drained) > MAX_DRAINED:
+        at = ("steps", drained[MAX_DRAINED].name, "dataflow", "until")
+        report.say(root.line_at(at), at, f"is one too many: at most {MAX_DRAINED} steps have `until`")
+    for step in drained:
+        assert isinstance(step.does, Dataflow)
+        until = step.does.until or ""
+        if before is not None and until in before.bits and before.has(until, step.name):
+            at = ("steps", step.name, "dataflow", "until")
+            message = f"{until} only starts when this step has ended"
+            report.say(root.line_at(at), at, message, f"remove {shown(step.name)} from what {until} needs")

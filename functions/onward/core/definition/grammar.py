@@ -21,13 +21,14 @@ from onward.core.pipeline import (
     Retry,
     Step,
     StepKind,
+    SubRun,
     Trigger,
     Workflow,
 )
 
 MAX_STEPS = 10_000
 MAX_PARAMS = 200
-MAX_CLUSTERS = 100
+MAX_CLUSTERS = 16
 
 NAME = Text(
     wants="a name",
@@ -61,6 +62,8 @@ KINDS = {
                 "main": Field(JobFile(), "A Beam file of this folder."),
                 "args": Field(Free(), "Pipeline options by name. Values may be templates."),
                 "launch": Field(Free(), "The REST body of an existing template's launch."),
+                "until": Field(Text("a step's name"), "Streaming: drained when this step has ended."),
+                "detached": Field(Flag(), "Streaming: goes on by itself; done once it runs."),
             },
             one_of=("main", "launch"),
         ),
@@ -79,8 +82,9 @@ KINDS = {
                 ),
                 "job": Field(Free(), "The REST body of a Dataproc job."),
                 "batch": Field(Free(), "The REST body of a serverless batch."),
+                "template": Field(Free(), "The REST body of a workflow template, run inline."),
             },
-            one_of=("pyspark", "spark_sql", "job", "batch"),
+            one_of=("pyspark", "spark_sql", "job", "batch", "template"),
         ),
         "A job on Dataproc.",
     ),
@@ -103,6 +107,17 @@ KINDS = {
             },
         ),
         "A short Python function; its JSON-able result is the step's output.",
+    ),
+    "pipeline": Field(
+        Record(
+            SubRun,
+            {
+                "pipeline": Field(NAME, "The other pipeline's name.", required=True),
+                "params": Field(Free(), "Its parameters. Values may be templates."),
+            },
+            short="pipeline",
+        ),
+        "A run of another pipeline.",
     ),
 }
 

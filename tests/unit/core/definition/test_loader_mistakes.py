@@ -32,7 +32,7 @@ from unit.core.definition.loading import SOUND, STEP, problems
         ("1h30m", "400d", "15: steps.clean.timeout: 400d is outside of 1s to 365d"),
         ("max_backoff: 10m", "max_backoff: 10s", "14: steps.clean.retry: `backoff` is longer than `max_backoff`; raise `max_backoff`"),
         # kinds
-        ('    python: {call: "tools.py:tell", args: {who: all}}', "    timeout: 1h", "23: steps.tell: needs exactly one of `dataflow`, `dataproc`, `workflow` and `python`"),
+        ('    python: {call: "tools.py:tell", args: {who: all}}', "    timeout: 1h", "23: steps.tell: needs exactly one of `dataflow`, `dataproc`, `workflow`, `python` and `pipeline`"),
         ("    workflow:", f"    {STEP}\n    workflow:", "20: steps.publish: has `workflow` and `python`; keep exactly one"),
         ('"tools.py:tell"', "tools.tell", "25: steps.tell.python.call: must be `file.py:function`, the file directly in the pipeline's folder, not `tools.tell`"),
         ('"tools.py:tell"', '"lib/tools.py:tell"', "25: steps.tell.python.call: must be `file.py:function`, the file directly in the pipeline's folder, not `lib/tools.py:tell`"),

@@ -41,7 +41,7 @@ def test_every_problem_of_a_file_is_found_at_once_in_the_order_of_the_file() -> 
         "12: steps.clean.dataflow.main: there is no file `clena.py` in the pipeline's folder; did you mean `clean.py`?",
         "15: steps.clean.timeout: must be a duration, not the number 120; write its unit: 120s, 120m, 120h",
         "18: steps.totals.needs: no step is named `claen`; did you mean `clean`?",
-        "19: steps.totals.dataproc: needs exactly one of `pyspark`, `spark_sql`, `job` and `batch`",
+        "19: steps.totals.dataproc: needs exactly one of `pyspark`, `spark_sql`, `job`, `batch` and `template`",
         "19: steps.totals.dataproc: unknown key `psypark`; did you mean `pyspark`?",
         "28: clusters.etl.workers: must be a whole number from 0 to 10,000, not `two`",
     ]
