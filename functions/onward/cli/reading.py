@@ -122,7 +122,7 @@ class OwnReading(Reading):
 
 @contextmanager
 def reading(places: Places) -> Iterator[Reading]:
-    """Raises NotFound when there is no state there. While the cloud path is at work, its runs are the state."""
+    """Raises NotFound when there is no state there. While the cloud path is at work, that is it."""
     folder = StateFolder(places.state)
     if (folder.root / "emulators").is_dir():
         from onward.cli.emulated import EmulatedReading
