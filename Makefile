@@ -55,7 +55,7 @@ TERRAFORM := terraform -chdir=terraform
 needed = $(foreach name,$(1),$(if $($(name)),,$(error $(name) is not set; make $@ $(name)=...)))
 
 compile: .venv/local ## ENV=FILE check all pipelines and write what their deployment is made of to build/
-	$(BIN)/onward compile -o build $(if $(ENV),--env $(ENV)) $(if $(wildcard build/earlier),--earlier build/earlier)
+	$(BIN)/onward compile -o build $(if $(ENV),--env $(ENV)) $$(test -d build/earlier && echo --earlier build/earlier)
 
 package: compile ## build/functions.zip: what Cloud Functions are built from, the same bytes each time
 	$(BIN)/python .ci/package.py build
@@ -73,7 +73,9 @@ upload: .venv/local ## PROJECT=P the archive and what jobs need, under names tha
 	$(call needed,PROJECT)$(BIN)/python .ci/store.py upload $(CODE) build $(ARCHIVE)
 
 plan: terraform/backend.tf ## PROJECT=P REGION=R VARS=FILE what a deployment would change, as build/plan
-	$(call needed,PROJECT REGION)$(TERRAFORM) init -input=false -reconfigure -backend-config=bucket=$(STATE)
+	@$(call needed,PROJECT REGION)test -d build/earlier || \
+		{ echo "Run make earlier and make compile first, or Workflows definitions that runs still use would go." >&2; exit 1; }
+	$(TERRAFORM) init -input=false -reconfigure -backend-config=bucket=$(STATE)
 	$(TERRAFORM) plan -input=false -out=../build/plan -var project=$(PROJECT) -var region=$(REGION) \
 		-var prefix=$(PREFIX) -var archive=gs://$(CODE)/$(ARCHIVE) $(if $(VARS),-var-file=$(abspath $(VARS)))
 

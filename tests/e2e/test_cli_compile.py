@@ -239,6 +239,15 @@ def test_an_account_that_nobody_can_grant_before_is_refused(project: Project, sa
     assert "pipeline.yaml:11: steps.query.resources.service_account: `{{ day }}@example.com`" in done.stdout
 
 
+def test_a_python_file_that_would_break_the_functions_build_is_refused(project: Project, sales: Path) -> None:
+    (sales / "totals.py").write_text("x = 1\nprint 'totals'\n")
+    (sales / "beam" / "clean.py").write_bytes(b"x\0")
+    done = project.command("compile", "-o", "build")
+    assert done.returncode == 2
+    assert "workflows/sales/totals.py:2: not Python: Missing parentheses" in done.stdout
+    assert "workflows/sales/beam/clean.py:1: not Python: source code" in done.stdout
+
+
 @pytest.mark.usefixtures("sales")
 @pytest.mark.parametrize("output", [".", "workflows", "workflows/sales"])
 def test_a_folder_that_no_compile_has_made_is_not_emptied(project: Project, output: str) -> None:

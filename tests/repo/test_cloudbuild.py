@@ -64,7 +64,7 @@ def clone(tmp_path: Path) -> Path:
     folder = tmp_path / "clone"
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / "bin").mkdir()
-    (folder / "build").mkdir()
+    (folder / "build" / "earlier").mkdir(parents=True)
     (folder / "terraform").mkdir()
     (folder / "build" / "functions.zip").write_bytes(b"")
     shutil.copy(ROOT / "Makefile", folder)
@@ -121,6 +121,19 @@ def test_terraform_is_given_the_archive_that_was_uploaded(clone: Path) -> None:
     assert re.fullmatch(r"archives/functions-[0-9a-f]{32}\.zip", archive)
     assert f"archive=gs://p-onward-code/{archive}" in plan
     assert f"-var-file={clone}/prod.tfvars" in plan
+
+
+def test_no_plan_without_the_earlier_deployments_whose_definitions_stay(clone: Path) -> None:
+    (clone / "build" / "earlier").rmdir()
+    env = {"PATH": os.environ["PATH"], "PROJECT": "p", "REGION": "r"}
+    done = subprocess.run(["make", "plan"], cwd=clone, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "Run make earlier and make compile first" in done.stderr
+    assert ran(clone) == ""
+
+
+def test_the_tests_of_a_submitted_build_can_ask_git_what_belongs_to_it() -> None:
+    assert ".git\n" not in (ROOT / ".gcloudignore").read_text()
 
 
 def test_terraform_declares_every_variable_that_it_is_given(clone: Path) -> None:

@@ -51,7 +51,7 @@ def compile_(places: Places, path: Path | None, output: Path, env: Path | None, 
     path = path or places.workflows
     _check(path, output, env)
     found, problems = checked(path, env)
-    problems += _only_when_run(found)
+    problems += _undeployable(found)
     if problems:
         tell(found, problems)
         return WRONG
@@ -92,13 +92,31 @@ def _check(path: Path, output: Path, env: Path | None) -> None:
             )
 
 
-def _only_when_run(catalog: Catalog) -> Iterator[Problem]:
+def _undeployable(catalog: Catalog) -> Iterator[Problem]:
+    """What runs on a laptop, but can't be deployed."""
     from onward.catalog import PIPELINE
     from onward.cli.manifest import findings
     from onward.core.definition.loader import locate
 
     for entry in catalog.pipelines.values():
         yield from locate(findings(entry, catalog.env), entry.text, str(entry.folder / PIPELINE))
+        for name in entry.files:
+            if name.endswith(".py"):
+                yield from _not_python(entry.folder / name)
+
+
+def _not_python(file: Path) -> Iterator[Problem]:
+    """The functions' build compiles every Python file there is, and fails for one that is none."""
+    import ast
+
+    from onward.core.problems import Problem
+
+    try:
+        ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        yield Problem(str(file), error.lineno or 1, "", f"not Python: {error.msg}")
+    except (ValueError, RecursionError, MemoryError) as error:
+        yield Problem(str(file), 1, "", f"not Python: {error or 'it is nested too deeply'}")
 
 
 def _kept(earlier: Path) -> Iterator[tuple[str, Path]]:
