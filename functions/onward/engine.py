@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from onward.core.commands import (
     CancelJob,
@@ -38,6 +39,7 @@ from onward.core.events import (
     SubmitDelayed,
     SubmitRefused,
     Submitted,
+    Verdict,
     Wake,
 )
 from onward.core.pipeline import SECOND
@@ -216,9 +218,9 @@ class Engine:
         except UserError:
             return False  # the submit that follows will say what is wrong
 
-    def verdict(self, ref: JobRef, status: Status) -> Event:
+    def verdict(self, ref: JobRef, status: Status) -> Verdict:
         """What a service said by itself, as the event that a status read would have given."""
-        return self.jobs.verdict(self._plan(ref.run), ref, status)
+        return replace(self.jobs.verdict(self._plan(ref.run), ref, status), read=False)
 
     def _find(self, command: Find) -> Found:
         run, now = command.run, self.clock.now()

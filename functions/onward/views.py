@@ -68,6 +68,7 @@ class Views:
         for step in seen["steps"]:
             node = nodes[step["name"]]
             step["waits_for"] = waits_for(step["name"], plan, nodes)
+            step["bells"], step["checks"] = node.bells, node.checks
             step["kind"] = plan.step_node(step["name"]).step.kind
             step["history"] = [
                 {"at": rfc3339(entry.at), "event": entry.event, "state": entry.state, "why": entry.why}

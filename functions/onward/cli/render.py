@@ -194,6 +194,8 @@ def by(trigger: dict[str, Any]) -> str:
     match trigger.get("on"):
         case "object":
             return f"by {text.one_line(str(trigger.get('uri')), 1_100)}"
+        case "run":
+            return f"by step {text.one_line(str(trigger.get('step')), 80)} of run {trigger.get('run')}"
         case "hand":
             return "by hand"
         case other:

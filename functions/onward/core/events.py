@@ -150,6 +150,8 @@ class Verdict(msgspec.Struct, frozen=True, tag_field="event", tag="verdict"):
     error: str = ""
     belled: bool = True
     """The read followed a bell, not a due check."""
+    read: bool = True
+    """False: the service said it by itself, unasked."""
     orphaned: bool = False
 
 

@@ -34,6 +34,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from onward.core import attempts, runs
 from onward.core.commands import CheckOutputs, Decision, Join
 from onward.core.draft import Context, Draft
@@ -109,7 +111,7 @@ def decide_node(draft: Draft, event: Any) -> None:
             node = draft.node(name)
             rule = step_rule(node, event)
             if rule is not None:
-                rule(draft, name, node, event)
+                rule(draft, name, _counted(node, event), event)
         case Gather() as gather:
             if isinstance(event, Arrive):
                 arrive(draft, name, event.child)
@@ -123,6 +125,13 @@ def decide_node(draft: Draft, event: Any) -> None:
                 end_run(draft)
         case None:
             pass
+
+
+def _counted(node: Node, event: Any) -> Node:
+    """With the status read that led to this event."""
+    if not isinstance(event, Verdict) or not event.read or node.phase.ended:
+        return node
+    return replace(node, bells=node.bells + event.belled, checks=node.checks + (not event.belled))
 
 
 def step_rule(node: Node, event: Any) -> Rule | None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from onward.core.errors import Refused
-from onward.core.pipeline import Dataflow, Dataproc, Python, Workflow
+from onward.core.pipeline import Dataflow, Dataproc, DeleteCluster, Drain, Python, SubRun, Workflow
 from onward.local.buckets import Buckets
 from onward.local.java import java_home
 from onward.local.jobs.model import Spec
@@ -52,8 +52,8 @@ class Commands:
                 argv, env = self._spark(does, request, files), _spark_env()
             case Workflow() as does:
                 argv, env = self._workflow(does, files, folder), {}
-            case Python():
-                raise AssertionError("python steps run in the pool")
+            case Python() | SubRun() | DeleteCluster() | Drain():
+                raise AssertionError(f"a step of kind {request.step.kind} runs no process")
         names = {
             "ONWARD_RUN": request.run,
             "ONWARD_STEP": request.node,
@@ -92,6 +92,8 @@ class Commands:
             raise Refused(
                 "an existing Dataflow template runs only in the cloud: locally, `main` names a Beam file"
             )
+        if does.until is not None or does.detached:
+            raise Refused("a streaming job runs only in the cloud: locally, nothing would end or drain it")
         resources = request.step.resources
         workers = int(resources.get("max_workers", resources.get("workers", 1)))
         argv = [sys.executable, str(files / does.main), "--runner=DirectRunner"]

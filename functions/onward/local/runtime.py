@@ -34,10 +34,11 @@ from onward.local.ledger import Ledger
 from onward.local.loop import EventLoop
 from onward.local.objects import LocalObjects
 from onward.local.pool.pool import MARK, Pool
-from onward.local.services import ProcessService, PythonService
+from onward.local.services import NothingToDo, ProcessService, PythonService
 from onward.local.watcher import Arrival, Watcher
 from onward.ports import JobRef, Service, Status, Write
 from onward.recovery import expired, unfinished
+from onward.services.runs import SubRuns
 from onward.stores.sqlite import SqliteStore
 from onward.views import Views
 
@@ -92,7 +93,22 @@ class Runtime:
         )
         self._python = python
         self._to_close = (processes, python)
-        return {"dataflow": processes, "dataproc": processes, "workflow": processes, "python": python}
+        runs = SubRuns(
+            self.store,
+            lambda name: self._deployed.plan(name),  # noqa: PLW0108 - built after the services
+            lambda event: self._events.post([event]),
+            lasting=False,
+        )
+        nothing = NothingToDo()
+        return {
+            "dataflow": processes,
+            "dataproc": processes,
+            "workflow": processes,
+            "python": python,
+            "pipeline": runs,
+            "cluster": nothing,
+            "drain": nothing,
+        }
 
     def start(self, *, watch: bool) -> None:
         """Bring open runs back into motion; `watch`: take what arrives in the buckets, or has arrived."""
