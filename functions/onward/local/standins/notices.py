@@ -121,7 +121,7 @@ def job_changed(project: str, job: Any) -> Notice:
         "id": job.id,
         "projectId": project,
         "name": job.name,
-        "type": "JOB_TYPE_BATCH",
+        "type": job.type_.name if job.type_ else "JOB_TYPE_BATCH",
         "currentState": job.current_state.name,
         "currentStateTime": now,
         "location": job.location,

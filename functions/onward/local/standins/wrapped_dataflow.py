@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from google.cloud import dataflow_v1beta3 as df
+
 from onward.core.events import JobState
 from onward.core.pipeline import Dataflow
-from onward.local.standins.dataflow import ENDED, DataflowStandIn, State
+from onward.local.standins.dataflow import DataflowStandIn, State
 from onward.local.standins.notices import Notice, job_changed
 from onward.local.standins.runner import Runner
 from onward.ports import JobRef, Status
@@ -21,7 +23,7 @@ _STATES = {
 
 
 class WrappedDataflow(DataflowStandIn):
-    """`project` is the jobs', and `tell` publishes how each of them ended."""
+    """`project` is the jobs', and `tell` publishes that each of them runs, and how it ended."""
 
     def __init__(self, runner: Runner, project: str, tell: Callable[[Notice], None]) -> None:
         super().__init__()
@@ -38,7 +40,10 @@ class WrappedDataflow(DataflowStandIn):
         if found:
             files = files / found["code"] / "files" / found["folder"]
         does = Dataflow(main=main, args=dict(parameters))
+        if parameters.get("streaming") == "true":
+            job.type_ = df.JobType.JOB_TYPE_STREAMING
         job.current_state = State.JOB_STATE_RUNNING
+        self._tell(job_changed(self._project, job))
         self._refs[job.id] = self._runner.start(
             job.name, does, files, job.labels, lambda status: self._ended(job, status), _size(environment)
         )
@@ -49,8 +54,10 @@ class WrappedDataflow(DataflowStandIn):
 
     def _ended(self, job: Any, status: Status) -> None:
         with self._lock:
-            if job.current_state not in ENDED:
-                self.end(job.id, _STATES.get(status.state, State.JOB_STATE_FAILED), status.error)
+            state = _STATES.get(status.state, State.JOB_STATE_FAILED)
+            if job.current_state == State.JOB_STATE_DRAINING:  # by a signal: it knows no gentler one here
+                state = State.JOB_STATE_DRAINED
+            self.end(job.id, state, status.error)
         self._tell(job_changed(self._project, job))
 
 
