@@ -86,6 +86,7 @@ def test_the_names_in_the_settings_are_those_of_what_was_made(applied: State) ->
     assert given["ONWARD_DATABASE"] == applied.one("google_firestore_database")["name"]
     buckets = {each["name"] for each in applied.of("google_storage_bucket")}
     assert given["ONWARD_WORK_BUCKET"] in buckets
+    assert given["ONWARD_JOB_STAGING_BUCKET"] in buckets
     assert given["ONWARD_JOB_TEMP_LOCATION"].split("/")[2] in buckets
     accounts = {each["email"] for each in applied.of("google_service_account")}
     assert {value for name, value in given.items() if name.endswith("_ACCOUNT")} <= accounts

@@ -88,6 +88,7 @@ CLUSTER = Target(
         "subnetwork": f"{_GCE}subnetworkUri",
         "service_account": f"{_GCE}serviceAccount",
         "kms_key": "config.encryptionConfig.gcePdKmsKeyName",
+        "staging_bucket": "config.configBucket",
     },
 )
 EXECUTION = Target("a Cloud Workflows execution", {"call_log_level": "callLogLevel"})

@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True):
     service_account: str = ""
     temp_location: str = ""
     staging_location: str = ""
+    staging_bucket: str = ""
     kms_key: str = ""
     labels: dict[str, str] = {}
     """For billing: on every job, beside Onward's own."""

@@ -42,6 +42,7 @@ output "environment" {
     ONWARD_JOB_SERVICE_ACCOUNT  = local.accounts["jobs@${var.project}"].email
     ONWARD_JOB_TEMP_LOCATION    = "gs://${local.staging}/temp"
     ONWARD_JOB_STAGING_LOCATION = "gs://${local.staging}/staging"
+    ONWARD_JOB_STAGING_BUCKET   = local.staging
   }
 }
 

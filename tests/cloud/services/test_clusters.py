@@ -200,7 +200,7 @@ def test_a_cluster_is_what_its_pipeline_says(world: NoClusterWorld) -> None:
     )
     assert config.lifecycle_config.idle_delete_ttl.total_seconds() == 1_200
     assert config.lifecycle_config.auto_delete_ttl.total_seconds() == 7_200
-    assert config.temp_bucket == "tmp"
+    assert (config.config_bucket, config.temp_bucket) == (SETTINGS.staging_bucket, "tmp")
     assert config.gce_cluster_config.subnetwork_uri == SETTINGS.subnetwork
     assert config.gce_cluster_config.service_account == SETTINGS.service_account
     assert dict(made.labels) == {

@@ -29,6 +29,7 @@ SETTINGS = Settings(
     subnetwork="regions/europe-west1/subnetworks/jobs",
     service_account="jobs@proj.iam.gserviceaccount.com",
     temp_location="gs://work/tmp",
+    staging_bucket="staging",
     labels={"team": "weather"},
 )
 WORKFLOWS = "projects/proj/locations/europe-west1/workflows"
