@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import functions_framework
 import grpc
 import pytest
+from google.pubsub_v1 import types
 from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber import SubscriberClient
@@ -96,9 +97,8 @@ class Deployment:
         self.publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         self.subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         for name in (WAKES, LETTERS):
-            topic = f"projects/{project}/topics/{name}"
-            self.publisher.create_topic(name=topic)
-            self.subscriber.create_subscription(name=self._subscription(name), topic=topic)
+            self.publisher.create_topic(name=self._topic(name))
+            self.subscriber.create_subscription(name=self._subscription(name), topic=self._topic(name))
 
     def post(self, door: str, sent: Request) -> int:
         """The status that functions-framework answers for an entry point."""
@@ -137,9 +137,7 @@ class Deployment:
         found: list[Any] = []
         name = self._subscription(topic)
         while len(found) < count:
-            pulled = self.subscriber.pull(
-                subscription=name, max_messages=count, timeout=20
-            ).received_messages
+            pulled = self.subscriber.pull(subscription=name, max_messages=count, timeout=20).received_messages
             if pulled:
                 ids = [each.ack_id for each in pulled]
                 self.subscriber.acknowledge(subscription=name, ack_ids=ids)
@@ -149,6 +147,27 @@ class Deployment:
     def letter(self) -> Any:
         """The next dead letter."""
         return self.published(LETTERS, 1)[0]
+
+    def push(self, topic: str, url: str, attributes: Mapping[str, str]) -> None:
+        """Have the emulator push a message of these attributes there, until it gives up."""
+        self.publisher.create_topic(name=self._topic(topic))
+        self.subscriber.create_subscription(
+            types.Subscription(
+                name=self._subscription(topic),
+                topic=self._topic(topic),
+                push_config=types.PushConfig(push_endpoint=url),
+                # The fewest deliveries that Pub/Sub takes.
+                dead_letter_policy=types.DeadLetterPolicy(
+                    dead_letter_topic=self._topic(LETTERS), max_delivery_attempts=5
+                ),
+            )
+        )
+        self.publisher.publish(
+            topic=self._topic(topic), messages=[types.PubsubMessage(attributes=attributes)]
+        )
+
+    def _topic(self, name: str) -> str:
+        return f"projects/{self.project}/topics/{name}"
 
     def _subscription(self, topic: str) -> str:
         return f"projects/{self.project}/subscriptions/{topic}"
