@@ -4,7 +4,7 @@ Usage: images.py BUCKET BUILD REPOSITORY
 
 One for each Beam file of BUILD/deployment.json that is not there yet: the names of image and spec stand for
 the content of the pipeline's folder. All share a base with Beam. A pipeline's own Dockerfile takes the place
-of ours; it is given the base as the build argument BASE, and the file to run as MAIN.
+of ours; as build arguments it is given the BASE, the file to run as MAIN, and that file's folder as BESIDE.
 """
 
 from __future__ import annotations
@@ -73,8 +73,9 @@ def _step(build: Path, base: str, template: dict[str, Any], image: str, last: st
     own = template["image"]
     dockerfile = build / "workflows" / own if own else STEP
     _docker("pull", "--quiet", last)
-    arguments = ["--build-arg", f"BASE={base}", "--build-arg", f"MAIN={main}", "--cache-from", last]
-    arguments += ["--build-arg", "BUILDKIT_INLINE_CACHE=1", "--tag", image, "--tag", last]
+    given = {"BASE": base, "MAIN": main, "BESIDE": main.rpartition("/")[0], "BUILDKIT_INLINE_CACHE": "1"}
+    arguments = [word for name, value in given.items() for word in ("--build-arg", f"{name}={value}")]
+    arguments += ["--cache-from", last, "--tag", image, "--tag", last]
     _must("build", *arguments, "--file", str(dockerfile), str(build / "workflows" / folder))
     _must("push", "--quiet", image)
     _must("push", "--quiet", last)

@@ -135,6 +135,7 @@ def test_the_spec_of_a_beam_step_names_one_image_for_launcher_and_workers(deploy
     builds = [line for line in asked if line.startswith("build ")]
     assert [line.split()[2].partition(":")[0] for line in builds[:1]] == ["repo.example.com/onward/beam"]
     assert "MAIN=beam/clean.py" in builds[1]
+    assert "BESIDE=beam" in builds[1]
     assert builds[1].endswith("/build/workflows/sales")
     assert f"push --quiet {spec.image}" in asked
 
