@@ -10,7 +10,7 @@ from onward.core.commands import Put, Submit
 from onward.core.errors import UserError
 from onward.core.events import JobState
 from onward.core.naming import JobName, next_try, parse_job_name
-from onward.core.pipeline import Param, Pipeline, Python, Step
+from onward.core.pipeline import Cluster, Dataproc, Param, Pipeline, Python, Step
 from onward.core.state import Node, NodeKey, Run, RunKey, RunState, Succeeded
 from onward.jobs import LARGEST_OUTPUT, LONGEST_ERROR, Jobs
 from onward.ports import JobRequest, Status, Write
@@ -53,6 +53,25 @@ def test_a_request_says_whose_it_is_in_its_name_and_beside_it() -> None:
     assert parse_job_name(asked.name) == JobName(RUN, 1, 3)
     assert (asked.run, asked.node, asked.attempt, asked.pipeline) == (RUN, "b_c", 3, "p")
     assert (asked.until, asked.again) == (NOON + 60, True)
+
+
+def test_the_cluster_of_a_step_is_rendered_as_the_step_is() -> None:
+    body = {"config": {"tempBucket": "{{ day }}-{{ trigger.name }}", "workerConfig": {"numInstances": 3}}}
+    own = Cluster("etl", autoscaling="{{ run.id }}", cluster=body)
+    steps = tuple(Step(name, Dataproc("a.py", cluster="etl")) for name in ("a", "b"))
+    made = Shelf(pipeline=Pipeline("p", steps, params=(Param("day", "string"),), clusters=(own,)))
+    doc = Run("p", made.plan.name, RunState.RUNNING, NOON, {"day": "monday"}, {"name": "x.csv"})
+    made.store.commit([Write(Put(RunKey(RUN), doc), 0)])
+    asked = request(made, "a").cluster
+    assert asked == request(made, "b", attempt=2).cluster
+    assert asked is not None
+    assert asked.cluster.autoscaling == RUN
+    assert asked.cluster.cluster == {
+        "config": {"tempBucket": "monday-x.csv", "workerConfig": {"numInstances": 3}}
+    }
+    deletion = request(made, "~delete-etl").cluster
+    assert deletion is not None
+    assert (deletion.cluster, deletion.number) == (own, asked.number), "it needs no more than its name"
 
 
 def test_a_reference_has_the_name_of_the_request() -> None:
