@@ -2,12 +2,14 @@
 
 from cloud.deployment import deployment, lines, running, started, workflows
 from cloud.fixtures import firestore_address, firestore_project, pubsub_address, pubsub_project, storage
+from cloud.trouble import passing
 
 __all__ = [
     "deployment",
     "firestore_address",
     "firestore_project",
     "lines",
+    "passing",
     "pubsub_address",
     "pubsub_project",
     "running",
