@@ -1,5 +1,6 @@
 """What a step costs is counted, and the page shows what was counted."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,18 @@ from bench.cost import SHAPES, dollars, measure, polls, report
 PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 
 
-def test_the_page_shows_what_the_script_prints() -> None:
-    for table in report().split("\n\n"):
-        assert table in PAGE
+def rows(table: str) -> dict[str, list[float]]:
+    """The numbers of each row."""
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    return {name: [float(re.sub("[*,]", "", cell) or 0) for cell in cells] for name, *cells in lines[2:]}
+
+
+@pytest.mark.parametrize("table", report().split("\n\n"), ids=lambda table: table.split(" | ")[0].strip("| "))
+def test_the_page_shows_what_the_script_prints_give_or_take_a_tenth(table: str) -> None:
+    head = table.splitlines()[0]
+    assert head in PAGE
+    shown = rows(PAGE[PAGE.index(head) :].partition("\n\n")[0])
+    assert shown == {name: pytest.approx(row, rel=0.1, abs=0.01) for name, row in rows(table).items()}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
