@@ -165,6 +165,22 @@ def test_a_bell_is_one_status_read_and_its_verdict_moves_the_run(world: World, r
     assert (line["event"], line["run"], line["step"], line["attempt"]) == ("bell", run, "first", 1)
 
 
+def test_a_job_that_failed_is_heard_of(world: World, run: str):
+    job = job_name("first", run, 0, 1)
+    world.states[job] = Status(JobState.FAILED, job, error="no such column")
+    assert world.receive(completions.parse, pushed(b"", {"onward-job": job})) == 204
+    (line,) = world.lines
+    assert (line["severity"], line["outcome"], line["run"]) == ("ERROR", "failed", run)
+    assert line["message"] == "on_test: failed: step first: no such column"
+
+
+def test_a_submit_that_waits_is_heard_of(world: World):
+    world.trouble, world.trouble_of = Unavailable("try later"), "first"
+    assert world.receive(storage.parse, notified("in/2026-09-01.csv")) == 204
+    assert {(line["severity"], line["outcome"]) for line in world.lines} == {("WARNING", "delayed")}
+    assert world.lines[0]["message"] == "on_test: delayed: step first: try later"
+
+
 def test_nobody_can_finish_a_step_by_publishing_a_message(world: World, run: str):
     job = job_name("first", run, 0, 1)
     assert world.receive(completions.parse, pushed(b"", {"onward-job": job})) == 204
