@@ -174,3 +174,27 @@ run "a_topic_that_can_not_be" {
   variables { deployment = { topics = ["topics/orders"] } }
   expect_failures = [var.deployment]
 }
+
+run "a_projects_name_instead_of_its_id" {
+  command = plan
+  variables { project = "Acme Data" }
+  expect_failures = [var.project]
+}
+
+run "a_projects_id_instead_of_its_number" {
+  command = plan
+  variables { project_number = "acme-data" }
+  expect_failures = [var.project_number]
+}
+
+run "a_database_that_can_not_be" {
+  command = plan
+  variables { database = "On_ward" }
+  expect_failures = [var.database]
+}
+
+run "a_multi_region_for_jobs" {
+  command = plan
+  variables { job_projects = { acme-jobs = { regions = ["EU"] } } }
+  expect_failures = [var.job_projects]
+}
