@@ -7,6 +7,7 @@ jobs/          a folder for each supervised job
 logs/          what python steps printed
 files/         the pipelines' files as their runs use them, by content
 objects/       outputs and histories too large for the state
+emulators/     what `up --emulators` runs, as long as it does
 endpoint       where the runtime answers over HTTP, while one runs
 dead-letters.jsonl   what could not be dealt with, and why
 """
