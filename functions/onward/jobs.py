@@ -77,9 +77,13 @@ class Jobs:
             return None
         key = NodeKey(run, step.does.step)
         found = self._store.read([key]).get(key)
-        if found is None or not isinstance(found.doc, Node) or not found.doc.attempt:
+        if found is None or not isinstance(found.doc, Node):
             return None
-        return self.ref(plan, run, step.does.step, found.doc.attempt, found.doc.job)
+        node = found.doc
+        if not node.attempt and not node.phase.ended:
+            return None
+        ref = self.ref(plan, run, step.does.step, node.attempt, node.job)
+        return replace(ref, over=node.phase.ended)
 
     def rendered(self, plan: Plan, run: str, node: str, attempt: int) -> Step:
         """The step with its templates rendered. Raises `UserError` when that can't be done."""
@@ -137,7 +141,13 @@ class Jobs:
         return {"output": output}
 
     def verdict(
-        self, plan: Plan, ref: JobRef, status: Status, *, belled: bool = True, orphaned: bool = False
+        self,
+        plan: Plan,
+        ref: JobRef,
+        status: Status,
+        *,
+        belled: bool = True,
+        orphaned: bool = False,
     ) -> Verdict:
         """What a status means: without its declared outputs a success is none; a large output moves out."""
         said = Verdict(

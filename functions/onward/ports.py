@@ -98,6 +98,8 @@ class JobRef(msgspec.Struct, frozen=True):
     job: str | None = None
     """The service's own id, where it is known."""
     cluster: EphemeralCluster | None = None
+    over: bool = False
+    """Its step has ended: nothing of it runs any more, or ever will."""
 
 
 class Accepted(msgspec.Struct, frozen=True, tag=True):

@@ -33,27 +33,18 @@ class Drains:
 
         does, target = request.step.does, request.target
         assert isinstance(does, Drain)
-        not_yet = Busy(f"the job of step {does.step} does not run yet", MINUTE)
         time_left(request, self._clock)
-        job = (target.job or self._jobs.status(target).job) if target is not None else None
-        if not job:
-            return not_yet
+        if target is not None and target.over:
+            return Accepted(target.job or request.name, rings=False)
+        job = (target.job or self._jobs.status(target).job) if target is not None else ""
         try:
-            found = self._get(job, min(time_left(request, self._clock), CALL_SECONDS))
-            state = found.current_state.name
-            if state in _NOT_YET:
-                return not_yet
-            if state == "JOB_STATE_RUNNING" and found.type_.name == "JOB_TYPE_BATCH":
-                return Declined(f"the job of step {does.step} is none that streams; remove its `until`")
-            if state == "JOB_STATE_RUNNING":
-                self._drain(job, time_left(request, self._clock))
+            return self._drain(job, does.step, request) if job else _not_yet(does.step)
         except NotFound:
-            pass  # there is nothing to drain any more
+            return Accepted(job, rings=False)  # there is nothing to drain any more
         except FailedPrecondition as error:
             return Busy(f"Dataflow does not drain the job of step {does.step}: {said(error)}", MINUTE)
         except GoogleAPICallError as error:
             return submission("Dataflow", error)
-        return Accepted(job, rings=False)
 
     def status(self, ref: JobRef) -> Status:
         """See `ports.Service`. It is done once the job drains: its own step waits for its end."""
@@ -61,6 +52,8 @@ class Drains:
 
         if ref.job is None:
             return Status(JobState.NOT_FOUND)
+        if ref.job == ref.name:  # there was no job
+            return Status(JobState.SUCCEEDED, ref.job)
         try:
             found = self._get(ref.job, CALL_SECONDS)
         except NotFound:
@@ -81,14 +74,26 @@ class Drains:
         get = df.GetJobRequest(project_id=project, location=region, job_id=job_id)
         return self._clients.get(df.JobsV1Beta3Client).get_job(get, retry=None, timeout=seconds)
 
-    def _drain(self, job: str, seconds: float) -> None:
+    def _drain(self, job: str, step: str, request: JobRequest) -> Submission:
         from google.cloud import dataflow_v1beta3 as df
 
-        project, region, job_id = at(job, "projects", "locations", "jobs")
-        update = df.UpdateJobRequest(
-            project_id=project,
-            location=region,
-            job_id=job_id,
-            job=df.Job(requested_state=df.JobState.JOB_STATE_DRAINED),
-        )
-        self._clients.get(df.JobsV1Beta3Client).update_job(update, retry=None, timeout=seconds)
+        found = self._get(job, min(time_left(request, self._clock), CALL_SECONDS))
+        if found.current_state.name in _NOT_YET:
+            return _not_yet(step)
+        if found.current_state == df.JobState.JOB_STATE_RUNNING:
+            if found.type_ == df.JobType.JOB_TYPE_BATCH:
+                return Declined(f"the job of step {step} is none that streams; remove its `until`")
+            project, region, job_id = at(job, "projects", "locations", "jobs")
+            update = df.UpdateJobRequest(
+                project_id=project,
+                location=region,
+                job_id=job_id,
+                job=df.Job(requested_state=df.JobState.JOB_STATE_DRAINED),
+            )
+            left = time_left(request, self._clock)
+            self._clients.get(df.JobsV1Beta3Client).update_job(update, retry=None, timeout=left)
+        return Accepted(job, rings=False)
+
+
+def _not_yet(step: str) -> Busy:
+    return Busy(f"the job of step {step} does not run yet", MINUTE)

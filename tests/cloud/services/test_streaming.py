@@ -147,6 +147,13 @@ def test_what_ends_or_has_ended_needs_no_draining(world: StreamingWorld, state: 
     assert drained(world, ref) is JobState.SUCCEEDED
 
 
+def test_a_step_that_has_ended_leaves_nothing_to_drain(world: StreamingWorld) -> None:
+    never = drain(world, replace(ref_of(request(world)), over=True))
+    assert world.drains.submit(never) == Accepted("drain-x", rings=False)
+    assert world.drains.status(ref_of(never, "drain-x")).state is JobState.SUCCEEDED
+    assert world.dataflow.calls == {}
+
+
 def test_what_dataflow_has_forgotten_needs_no_draining(world: StreamingWorld) -> None:
     ref = submitted(world)
     world.dataflow.jobs.clear()
