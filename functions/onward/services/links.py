@@ -31,7 +31,9 @@ def page(kind: str, name: str) -> str | None:
             return f"{_CONSOLE}/dataproc/jobs/{job}?region={region}&project={project}"
         case "dataproc", {"projects": project, "locations": region, "batches": batch}:
             return f"{_CONSOLE}/dataproc/batches/{region}/{batch}?project={project}"
-        case "dataflow", {"projects": project, "locations": region, "jobs": job}:
+        case "cluster", {"projects": project, "regions": region, "clusters": cluster}:
+            return f"{_CONSOLE}/dataproc/clusters/{cluster}?region={region}&project={project}"
+        case "dataflow" | "drain", {"projects": project, "locations": region, "jobs": job}:
             return f"{_CONSOLE}/dataflow/jobs/{region}/{job}?project={project}"
         case "workflow", {"projects": project, "locations": region, "workflows": workflow, "executions": run}:
             return f"{_CONSOLE}/workflows/workflow/{region}/{workflow}/execution/{run}?project={project}"

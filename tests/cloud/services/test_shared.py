@@ -74,7 +74,9 @@ def test_any_text_makes_a_label_that_every_service_takes(text: str) -> None:
     [
         ("dataproc", "projects/p/regions/r/jobs/j", "dataproc/jobs/j?region=r&project=p"),
         ("dataproc", "projects/p/locations/r/batches/b", "dataproc/batches/r/b?project=p"),
+        ("cluster", "projects/p/regions/r/clusters/c", "dataproc/clusters/c?region=r&project=p"),
         ("dataflow", "projects/p/locations/r/jobs/2026-1", "dataflow/jobs/r/2026-1?project=p"),
+        ("drain", "projects/p/locations/r/jobs/2026-1", "dataflow/jobs/r/2026-1?project=p"),
         (
             "workflow",
             "projects/p/locations/r/workflows/w/executions/e",
@@ -87,7 +89,7 @@ def test_every_job_has_a_page(kind: str, job: str, page: str) -> None:
     assert links.page(kind, job) == f"https://console.cloud.google.com/{page}"
 
 
-@given(st.text(), st.sampled_from(["dataproc", "dataflow", "workflow", "python"]))
+@given(st.text(), st.sampled_from(["dataproc", "cluster", "dataflow", "drain", "workflow", "python"]))
 def test_what_is_no_resource_name_has_no_page(job: str, kind: str) -> None:
     assert links.page(kind, job) is None
 
