@@ -31,7 +31,10 @@ def test_what_compile_writes_is_what_terraform_reads(terraform: Terraform, tmp_p
         env={**os.environ, "PYTHONPATH": str(FUNCTIONS)},
         check=True,
     )
-    planned = terraform.plan(LEAST, deployment=tmp_path / "build/deployment.json")
+    values = json.loads(LEAST.read_text())
+    given = [f"-var={name}={values[name]}" for name in ("project", "region", "archive")]
+    sample = CONFIGURATION / "sample.tfvars"
+    planned = terraform.plan(sample, *given, deployment=tmp_path / "build/deployment.json")
     assert 'module.storage.google_storage_notification.this["landing"] will be created' in planned
     assert "google_workflows_workflow.this" in planned
 

@@ -196,7 +196,9 @@ locals {
         { on = "topic", name = "completions", role = local.publish },
         { on = "topic", name = "dead-letter", role = local.publish },
       ],
-      [for key, b in local.buckets : { on = "bucket", name = key, role = local.use[b.python] } if b.python != "none"],
+      [for key, b in local.buckets : {
+        on = "bucket", name = key, role = local.use[b.python], condition = key == "work" ? local.not_ours : null
+      } if b.python != "none"],
     )
     act = [for t in ["start", "command"] : { on = "topic", name = t, role = local.publish }]
   }

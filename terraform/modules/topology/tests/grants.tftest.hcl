@@ -47,6 +47,15 @@ run "run_python_keeps_results_and_rings_and_nothing_else" {
   }
 }
 
+run "even_where_python_steps_may_write_they_do_not_touch_the_objects_of_onward" {
+  command = plan
+  variables { buckets = { work = { python = "write" } } }
+  assert {
+    condition     = output.grants["run_python roles/storage.objectUser bucket/work"].condition.title == "Not the objects of Onward"
+    error_message = "Python steps may write Onward's own objects"
+  }
+}
+
 run "python_steps_are_let_into_a_bucket_by_name" {
   command = plan
   variables { buckets = { reports = { python = "write" }, landing = {} } }
