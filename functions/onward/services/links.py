@@ -28,17 +28,18 @@ def page(kind: str, name: str) -> str | None:
     """The console's page of a job of this step kind, or None for what is no resource name of its service."""
     match kind, {key: quote(value, safe="") for key, value in parts(name).items()}:
         case "dataproc", {"projects": project, "regions": region, "jobs": job}:
-            return f"{_CONSOLE}/dataproc/jobs/{job}?region={region}&project={project}"
+            path = f"dataproc/jobs/{job}?region={region}&project={project}"
         case "dataproc", {"projects": project, "locations": region, "batches": batch}:
-            return f"{_CONSOLE}/dataproc/batches/{region}/{batch}?project={project}"
+            path = f"dataproc/batches/{region}/{batch}?project={project}"
         case "cluster", {"projects": project, "regions": region, "clusters": cluster}:
-            return f"{_CONSOLE}/dataproc/clusters/{cluster}?region={region}&project={project}"
+            path = f"dataproc/clusters/{cluster}?region={region}&project={project}"
         case "dataflow" | "drain", {"projects": project, "locations": region, "jobs": job}:
-            return f"{_CONSOLE}/dataflow/jobs/{region}/{job}?project={project}"
+            path = f"dataflow/jobs/{region}/{job}?project={project}"
         case "workflow", {"projects": project, "locations": region, "workflows": workflow, "executions": run}:
-            return f"{_CONSOLE}/workflows/workflow/{region}/{workflow}/execution/{run}?project={project}"
+            path = f"workflows/workflow/{region}/{workflow}/execution/{run}?project={project}"
         case "python", {"projects": project, "tasks": task}:
             job = task.partition("-")[2]
-            return f"{_CONSOLE}/logs/query;query=jsonPayload.job%3D%22{job}%22?project={project}"
+            path = f"logs/query;query=jsonPayload.job%3D%22{job}%22?project={project}"
         case _:
             return None
+    return f"{_CONSOLE}/{path}"
