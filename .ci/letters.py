@@ -22,6 +22,7 @@ TOPICS = {
 """By entry point. A call of a python step and a timer come from queues: nobody can publish those."""
 OWN = ("onward-", "CloudPubSub")
 """What the names of attributes begin with that say why a letter is dead."""
+BATCH = 100
 SECONDS = 5.0
 """When nothing more came for so long, that was all."""
 
@@ -41,17 +42,21 @@ class Letters:
 
     def all(self, replay: bool) -> Iterator[str]:
         """A line for each that waits, with what became of it."""
-        began, staying = datetime.now(UTC), []
+        began, held, met = datetime.now(UTC), [], set[str]()
         while letters := self._pull():
-            for letter in letters:
-                # One that was published again may be dead again by now; it is not met twice.
-                if letter.message.publish_time <= began:
-                    became = self._again(letter) if replay else ""
-                    yield f"{_told(letter.message)}{became and f': {became}'}"
-                staying.append(letter.ack_id)
-        if staying:
+            held += [letter.ack_id for letter in letters]
+            # One that was published again may be dead again by now, and one that stays may come twice.
+            new = [each for each in letters if each.message.publish_time <= began]
+            new = [each for each in new if each.message.message_id not in met]
+            if not new:
+                break
+            for letter in new:
+                met.add(letter.message.message_id)
+                became = self._again(letter) if replay else ""
+                yield f"{_told(letter.message)}{became and f': {became}'}"
+        for start in range(0, len(held), BATCH):
             self._subscriber.modify_ack_deadline(
-                subscription=self._name, ack_ids=staying, ack_deadline_seconds=0
+                subscription=self._name, ack_ids=held[start : start + BATCH], ack_deadline_seconds=0
             )
 
     def _pull(self) -> Any:
@@ -59,7 +64,7 @@ class Letters:
 
         try:
             answer = self._subscriber.pull(
-                subscription=self._name, max_messages=100, retry=None, timeout=SECONDS
+                subscription=self._name, max_messages=BATCH, retry=None, timeout=SECONDS
             )
         except DeadlineExceeded:
             return ()

@@ -73,3 +73,11 @@ def test_what_can_not_be_published_again_stays_and_says_so(topics: Deployment) -
         "python: 'r': stays, as nobody can publish it: try its run again",
     ]
     assert len(letters("list", topics)) == 2
+
+
+def test_all_are_told_however_many_and_each_once(topics: Deployment) -> None:
+    for number in range(250):
+        bury(topics, b"{}", onward_door="on_timer", onward_reason=f"number {number}")
+    for verb in ("list", "replay"):
+        said = [line.partition("'")[2] for line in letters(verb, topics)]
+        assert len(set(said)) == len(said) == 250

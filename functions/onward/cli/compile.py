@@ -62,7 +62,7 @@ def compile_(places: Places, path: Path | None, output: Path, env: Path | None, 
             _write(found, env or path / "env.yaml", kept, Path(new))
             _replace(Path(new), output)
     except OSError as error:
-        raise click.UsageError(f"{error.filename or output} can't be written: {error.strerror}") from None
+        raise click.UsageError(f"{error.filename or output}: {error.strerror}") from None
     click.echo(f"{output / MANIFEST}: {', '.join(sorted(found.pipelines))}")
     return SOUND
 
