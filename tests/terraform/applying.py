@@ -75,8 +75,7 @@ class Failed(Exception):
 class Terraform:
     """One copy of the configuration, and one version of the provider."""
 
-    def __init__(self, version: str, folder: Path, environment: Mapping[str, str]) -> None:
-        self.version = version
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self._environment = environment
 
@@ -99,7 +98,7 @@ class Terraform:
         if not (self.folder / folder / ".terraform").exists():
             self("init", "-backend=false", "-input=false", folder=folder)
 
-    def plan(self, variables: Path, *arguments: str, deployment: Path = DEPLOYMENT) -> str:
+    def plan(self, variables: Path, *arguments: str, deployment: Path) -> str:
         """What a plan from nothing says. Raises `Failed`."""
         self.init()
         return self("plan", "-no-color", "-input=false", *_given(variables, deployment), *arguments)
@@ -107,12 +106,9 @@ class Terraform:
     def applied(self, variables: Path, folder: str = ".") -> State:
         """Applies, sees that a second plan would change nothing, and says what there is. Leaves no state."""
         self.init(folder)
-        given = [
-            "-input=false",
-            *(_given(variables, DEPLOYMENT) if folder == "." else [f"-var-file={variables}"]),
-        ]
-        self("apply", "-auto-approve", *given, folder=folder)
-        self("plan", "-detailed-exitcode", *given, folder=folder)
+        given = _given(variables, DEPLOYMENT) if folder == "." else [f"-var-file={variables}"]
+        self("apply", "-auto-approve", "-input=false", *given, folder=folder)
+        self("plan", "-detailed-exitcode", "-input=false", *given, folder=folder)
         state = State(json.loads(self("show", "-json", folder=folder)))
         (self.folder / folder / "terraform.tfstate").unlink()
         return state
@@ -135,4 +131,4 @@ def terraform_of(version: str, folder: Path) -> Iterator[Terraform]:
 
     rules, fakes = (tfstub.load(str(TOOLS / f"{name}-google.json")) for name in ("rules", "fakes"))
     with tfstub.serving([str(TOOLS / f"google-{version}.json.gz")], rules, fakes) as environment:
-        yield Terraform(version, folder, environment)
+        yield Terraform(folder, environment)

@@ -49,10 +49,11 @@ def made(state: State) -> set[Grant]:
 
 def last(name: str) -> str:
     """The last part of a resource's name."""
-    return name.rsplit("/", 1)[1] if "/" in name else name
+    return name.rpartition("/")[2]
 
 
 def member(email: str) -> str:
+    """An account as a grant names it."""
     return f"serviceAccount:{email}"
 
 
