@@ -70,7 +70,7 @@ class Door:
     def logs(self) -> str:
         """What its processes said."""
         home = self.folder / ".onward/emulators"
-        files = [home / "functions/log", home / "standins.log", *sorted(home.glob("jobs/*/log"))]
+        files = [home / "functions/log", home / "standins/log", *sorted(home.glob("jobs/*/log"))]
         return "\n".join(f"--- {file.parent.name}/{file.name}\n{file.read_text()[-4000:]}" for file in files)
 
 
@@ -113,7 +113,7 @@ def test_the_same_file_takes_the_same_way_through_the_cloud_path_as_through_the_
     assert run["state"] == embedded["state"] == "succeeded", f"{run}\n{logs}"
     assert trace(run) == trace(embedded), logs
     assert run["steps"][-1]["output"] == embedded["steps"][-1]["output"] == "2026-11-22"
-    notices = (cloud.folder / ".onward/emulators/standins.log").read_text()
+    notices = (cloud.folder / ".onward/emulators/standins/log").read_text()
     assert "goes out after [] seconds" in notices, "none was lost"
     assert ", " in notices, "none was doubled"
     cloud.up.signal(signal.SIGINT)

@@ -143,7 +143,8 @@ def _farewell(places: Places, still_open: int) -> str:
 def _forgotten(still_open: int) -> str:
     if not still_open:
         return "stopped, and with it the emulators, which forget all runs"
-    return f"stopped, and with it the emulators and the jobs of {still_open:,} open runs: none goes on"
+    runs = "1 open run" if still_open == 1 else f"{still_open:,} open runs"
+    return f"stopped, and with it the emulators and the jobs of {runs}: nothing of it goes on"
 
 
 def _say(sentence: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -49,14 +49,16 @@ class Missing(UserError):
 
 
 @contextmanager
-def running(emulator: Emulator, folder: Path) -> Iterator[str]:
-    """`host:port` of the folder's emulator, started if nobody has. Raises `Missing`."""
+def running(
+    emulator: Emulator, folder: Path, on_line: Callable[[str], None] = lambda _: None
+) -> Iterator[str]:
+    """`host:port` of the folder's emulator, started if nobody has (see `kept`). Raises `Missing`."""
 
     def at(address: str) -> list[str]:
         host, _, port = address.partition(":")
         return [*command(emulator), f"--host={host}", f"--port={port}"]
 
-    with kept(folder / emulator.component, at, emulator.ready) as address:
+    with kept(folder / emulator.component, at, emulator.ready, on_line) as address:
         yield address
 
 

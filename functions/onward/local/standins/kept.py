@@ -34,8 +34,9 @@ def kept(
     on_line: OnLine = lambda _: None,
 ) -> Iterator[str]:
     """`host:port` of what the folder holds: `command(host:port)`, started if nobody has, and ready once it
-    says `ready`. `on_line` gets each line that it says after that, in a thread, where this process started
-    it; the folder's `log` has all of them. Raises `Unavailable` when it does not start.
+    says `ready`. Where this process started it, `on_line` gets each line that it says after that, in a
+    thread, and at its end an empty one; the folder's `log` has all of them. Raises `Unavailable` when it does
+    not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
@@ -99,6 +100,7 @@ def _drain(output: IO[str], log: IO[str], on_line: OnLine) -> None:
         for line in output:
             log.write(line)
             on_line(line)
+    on_line("")
 
 
 def address(folder: Path) -> str | None:

@@ -25,8 +25,8 @@ from onward.local.folder import StateFolder
 from onward.local.jobs.processes import kill_marked
 from onward.local.standins import deployment, functions
 from onward.local.standins.__main__ import Addresses, Config
-from onward.local.standins.emulators import FIRESTORE, PUBSUB, running
-from onward.local.standins.kept import kept
+from onward.local.standins.emulators import FIRESTORE, PUBSUB, Emulator, running
+from onward.local.standins.kept import OnLine, kept
 from onward.local.standins.publisher import Faults
 
 Say = Callable[[str], None]
@@ -53,20 +53,28 @@ def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Ite
     home = _fresh(folder.root / deployment.HOME)
     uploaded = deployment.upload(workflows, home, Buckets(folder.buckets))
     with ExitStack() as held, ThreadPoolExecutor() as threads:
-        firestore, pubsub = threads.map(
-            lambda emulator: held.enter_context(running(emulator, home)), (FIRESTORE, PUBSUB)
-        )
+        ending = threading.Event()
+
+        def emulated(emulator: Emulator) -> str:
+            log = home / emulator.component / "log"
+            return held.enter_context(running(emulator, home, _listener(log, say, ending)))
+
+        firestore, pubsub = threads.map(emulated, (FIRESTORE, PUBSUB))
         os.environ.update(deployment.emulators(firestore, pubsub))  # theirs who are started, too
         config = Config(str(folder.root), str(home), pubsub, uploaded.watched, uploaded.clusters, faults)
-        standins = held.enter_context(_standins(config, home / "standins.log", say))
+        standins = held.enter_context(_standins(config, home / "standins" / "log", say, ending))
         settings = partial(_settings, uploaded, standins.addresses)
-        python = held.enter_context(
-            _functions(home / "python", (deployment.PYTHON,), lambda at: settings(at, at), say)
-        )
-        doors = held.enter_context(
-            _functions(home / "functions", deployment.TARGETS, lambda at: settings(at, python), say)
-        )
+
+        def hosted(name: str, targets: tuple[str, ...], settings: Callable[[str], dict[str, str]]) -> str:
+            """Returns the `host:port` of a process that hosts these functions; their settings have it."""
+            listener = _listener(home / name / "log", say, ending, _worth_saying)
+            command = partial(_command, targets, settings)
+            return held.enter_context(kept(home / name, command, functions.READY, listener))
+
+        python = hosted("python", (deployment.PYTHON,), lambda at: settings(at, at))
+        doors = hosted("functions", deployment.TARGETS, lambda at: settings(at, python))
         deployment.subscribe(pubsub, doors)
+        held.callback(ending.set)
         yield Stack(uploaded, settings(doors, python), standins.watch)
 
 
@@ -86,7 +94,8 @@ class _Running(NamedTuple):
 
 
 @contextmanager
-def _standins(config: Config, log: Path, say: Say) -> Iterator[_Running]:
+def _standins(config: Config, log: Path, say: Say, ending: threading.Event) -> Iterator[_Running]:
+    log.parent.mkdir()
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "onward.local.standins", msgspec.json.encode(config).decode()],
@@ -99,13 +108,12 @@ def _standins(config: Config, log: Path, say: Say) -> Iterator[_Running]:
     assert process.stdin is not None
     assert process.stdout is not None
     given, told = process.stdin, process.stdout
-    ended = threading.Event()
+    listener = _listener(log, say, ending, str.rstrip)
 
     def listen() -> None:
         for line in told:
-            say(line.rstrip())
-        if not ended.is_set():
-            say(f"the stand-ins have ended, and nothing goes on without them; {log} says why")
+            listener(line)
+        listener("")
 
     def watch() -> None:
         given.write("watch\n")
@@ -118,7 +126,6 @@ def _standins(config: Config, log: Path, say: Say) -> Iterator[_Running]:
         threading.Thread(target=listen, daemon=True).start()
         yield _Running(msgspec.json.decode(first, type=Addresses), watch)
     finally:
-        ended.set()
         with suppress(BrokenPipeError):
             given.close()  # at which they stop their jobs, and end
         try:
@@ -128,26 +135,27 @@ def _standins(config: Config, log: Path, say: Say) -> Iterator[_Running]:
             process.wait()
 
 
-@contextmanager
-def _functions(
-    folder: Path, targets: tuple[str, ...], settings: Callable[[str], dict[str, str]], say: Say
-) -> Iterator[str]:
-    """A process that hosts these functions; yields its `host:port`, of which `settings` depend."""
-
-    def command(address: str) -> list[str]:
-        variables = [f"{name}={value}" for name, value in settings(address).items()]
-        return ["/usr/bin/env", *variables, *functions.command(address, targets)]
-
-    def on_line(line: str) -> None:
-        if sentence := _worth_saying(line):
-            say(sentence)
-
-    with kept(folder, command, functions.READY, on_line) as address:
-        yield address
+def _command(targets: tuple[str, ...], settings: Callable[[str], dict[str, str]], address: str) -> list[str]:
+    variables = [f"{name}={value}" for name, value in settings(address).items()]
+    return ["/usr/bin/env", *variables, *functions.command(address, targets)]
 
 
 def _settings(uploaded: deployment.Uploaded, addresses: Addresses, doors: str, python: str) -> dict[str, str]:
     return deployment.settings(uploaded.workflows, doors, python, addresses.grpc, addresses.storage)
+
+
+def _listener(
+    log: Path, say: Say, ending: threading.Event, hear: Callable[[str], str] = lambda _: ""
+) -> OnLine:
+    """Says what `hear` makes of a process's lines, and that it has ended, should it do so by itself."""
+
+    def on_line(line: str) -> None:
+        if line and (sentence := hear(line)):
+            say(sentence)
+        if not line and not ending.is_set():
+            say(f"{log.parent.name} has ended, and nothing goes on without it; {log} may say why")
+
+    return on_line
 
 
 class _Line(msgspec.Struct):
