@@ -18,6 +18,10 @@ variable "kms_key" {
     condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
     error_message = "`kms_key` must be null or a key's full name: projects/…/locations/…/keyRings/…/cryptoKeys/…, without a version."
   }
+  validation {
+    condition     = var.kms_key == null || alltrue([for place in [var.region, var.firestore_location] : place == try(split("/", var.kms_key)[3], "")])
+    error_message = "A key serves one place: `kms_key`, `region` and `firestore_location` must be in the same region."
+  }
 }
 
 # Which project, and what is deployed.

@@ -6,12 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
-from terraform.applying import CONFIGURATION, EMPTY, LEAST, Terraform
+from terraform.applying import CONFIGURATION, EMPTY, LEAST, VERSIONS, Terraform, terraform_of
 
 ROOTS = [".", "bootstrap"]
 BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.DOTALL | re.MULTILINE)
 MODULES = sorted(f"modules/{each.name}" for each in (CONFIGURATION / "modules").iterdir())
 EVERYTHING = [*ROOTS, *MODULES]
+
+
+def test_a_missing_terraform_is_a_failure_in_ci_and_told_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="terraform is not on the PATH"):
+        terraform_of(VERSIONS[0], CONFIGURATION).__enter__()
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="terraform is not on the PATH"):
+        terraform_of(VERSIONS[0], CONFIGURATION).__enter__()
 
 
 def test_everything_is_formatted(terraform: Terraform) -> None:

@@ -26,6 +26,7 @@ WRONG_VALUES = [
     ("project", "My Project", "`project` must be a project id such as my-project"),
     ("database", "Onward", "`database` must be (default), or 4 to 63"),
     ("kms_key", "my-key", "`kms_key` must be null or a key's full name"),
+    ("kms_key", "projects/k/locations/us-east1/keyRings/r/cryptoKeys/c", "A key serves one place"),
     ("archive", "gs://acme-code/functions.zip", "`archive` must be an object named by its hash"),
     ("job_roles", ["roles/editor"], "`job_roles` must not hold a basic role"),
     ("starters", ["allUsers"], "nothing is ever public"),
