@@ -113,7 +113,7 @@ def test_one_whose_cluster_is_being_created_is_found_by_its_cluster(world: Templ
     assert isinstance(first, Accepted)
     world.dataproc.refuses = True
     assert world.service.submit(replace(asked, again=True)) == first
-    world.dataproc.finish(first.job, 9, "Multiple errors: no quota")
+    world.dataproc.finish(first.job, code=9, message="Multiple errors: no quota")
     assert world.service.submit(replace(asked, again=True)) == first
     status = world.service.status(ref_of(asked))
     assert (status.state, status.error) == (JobState.FAILED, "Multiple errors: no quota")
@@ -138,7 +138,7 @@ def test_of_two_workflows_the_older_counts_and_the_other_is_stopped(world: Templ
 
 def test_a_node_that_failed_fails_it_although_its_operation_ended_well(world: Templates) -> None:
     ref = submitted(world)
-    world.dataproc.finish(str(ref.job), clean="no such column", totals="clean failed")
+    world.dataproc.finish(str(ref.job), {"clean": "no such column", "totals": "clean failed"})
     status = world.service.status(ref)
     assert (status.state, status.error) == (
         JobState.FAILED,

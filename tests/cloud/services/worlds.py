@@ -201,12 +201,12 @@ class TemplateWorld(CloudWorld):
         self.dataproc.finish(job)
 
     def fail(self, job: str, error: str) -> None:
-        self.dataproc.finish(job, totals=error)
+        self.dataproc.finish(job, {"totals": error})
 
     def stop(self) -> None:
         for name in self.dataproc.stopped:
             if not self.dataproc.operations[name].done:
-                self.dataproc.finish(name, 1, "Cancelled by user")
+                self.dataproc.finish(name, code=1, message="Cancelled by user")
 
     def plant(self, name: str) -> None:
         self.dataproc.plant("projects/proj/regions/europe-west1", {"team": "others", "name": name})

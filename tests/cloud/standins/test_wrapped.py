@@ -16,10 +16,11 @@ import pytest
 from google.cloud import dataflow_v1beta3 as df
 from google.cloud import dataproc_v1 as dp
 from google.cloud.workflows import executions_v1 as wf
-from onward.core.naming import JobName, job_name, run_id
+from onward.core.naming import JobName, cluster_name, job_name, run_id
 from onward.ingress import completions, storage
 from onward.ingress.facts import Facts, ObjectFinalized, Result
 from onward.local.buckets import Buckets
+from onward.local.standins import wrapped_dataproc
 from onward.local.standins.notices import (
     Notice,
     batch_ended,
@@ -200,6 +201,77 @@ def test_a_batch_runs_with_its_arguments_and_rings(world: World, dataproc: Any) 
     assert (bell.kind, bell.id, bell.owner) == ("batch", NAME, OWNER)
     assert client.get_batch(name=f"projects/p/locations/r/batches/{NAME}").state.name == "SUCCEEDED"
     assert world.buckets.path("gs://work/x").read_text() == "done"
+
+
+def instantiated(world: World, connect: Any, first: str) -> tuple[Any, str]:
+    """A workflow of two jobs, the second of which writes a file; its operation's name."""
+    out = world.buckets.path("gs://work/x")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for name, script in (("first", first), ("second", "open('OUT', 'w').write('x')")):
+        (world.code / f"{name}.py").write_text(script.replace("OUT", str(out)))
+    jobs = [
+        {
+            "step_id": step,
+            "prerequisite_step_ids": needs,
+            "pyspark_job": {"main_python_file_uri": f"gs://code/files/{FOLDER}/{step}.py"},
+        }
+        for step, needs in (("second", ["first"]), ("first", []))
+    ]
+    placement = {"managed_cluster": {"cluster_name": "daily"}}
+    client = connect(dp.WorkflowTemplateServiceClient, "")
+    started = client.instantiate_inline_workflow_template(
+        parent="projects/p/regions/r", template={"labels": LABELS, "jobs": jobs, "placement": placement}
+    )
+    return client, started.operation.name
+
+
+def workflow(client: Any, name: str) -> tuple[Any, dict[str, str]]:
+    """The operation, and the state of each of its nodes."""
+    operation = client.get_operation({"name": name})
+    found = dp.WorkflowMetadata.pb(dp.WorkflowMetadata())
+    assert operation.metadata.Unpack(found)
+    return operation, {node.step_id: dp.WorkflowNode.NodeState(node.state).name for node in found.graph.nodes}
+
+
+def test_a_workflow_runs_its_jobs_in_order_and_rings(world: World, dataproc: Any) -> None:
+    client, name = instantiated(world, dataproc, "import os; assert not os.path.exists('OUT')")
+    bell = doorbell(heard(world.told()))
+    assert (bell.kind, bell.id, bell.owner) == ("template", name.rpartition("/")[2], None)
+    operation, nodes = workflow(client, name)
+    assert (operation.done, operation.error.code) == (True, 0)
+    assert nodes == {"first": "COMPLETED", "second": "COMPLETED"}
+    assert world.buckets.path("gs://work/x").read_text() == "x"
+
+
+def test_a_workflow_ends_with_the_first_job_that_fails(world: World, dataproc: Any) -> None:
+    client, name = instantiated(world, dataproc, "import sys; sys.exit(3)")
+    world.told()
+    operation, nodes = workflow(client, name)
+    assert (operation.done, nodes) == (True, {"first": "FAILED", "second": "FAILED"})
+    assert not world.buckets.path("gs://work/x").exists()
+
+
+def test_a_workflow_that_is_cancelled_rings_when_it_has_stopped(world: World, dataproc: Any) -> None:
+    client, name = instantiated(world, dataproc, "import time; time.sleep(1000)")
+    client.cancel_operation({"name": name})
+    world.told()
+    operation, _ = workflow(client, name)
+    assert (operation.done, operation.error.message) == (True, "Cancelled by user")
+
+
+def test_a_cluster_comes_and_goes_and_rings(
+    world: World, dataproc: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wrapped_dataproc, "BOOT", 0.0)
+    client, name = dataproc(dp.ClusterControllerClient, ""), cluster_name("etl", RUN, 3, 1)
+    cluster = {"cluster_name": name, "config": {"worker_config": {"num_instances": 2}}}
+    client.create_cluster(project_id="p", region="r", cluster=cluster)
+    assert doorbell(heard(world.told())).id == name
+    (made,) = client.list_clusters(project_id="p", region="r")
+    assert made.status.state == dp.ClusterStatus.State.RUNNING
+    client.delete_cluster(project_id="p", region="r", cluster_name=name)
+    assert doorbell(heard(world.told())).id == name
+    assert list(client.list_clusters(project_id="p", region="r")) == []
 
 
 def test_what_can_not_run_here_fails_with_the_reason_and_rings(world: World, dataproc: Any) -> None:

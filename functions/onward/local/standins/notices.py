@@ -79,6 +79,16 @@ def cluster_changed(project: str, region: str, cluster: Any, operation: str, met
     )
 
 
+def workflow_ended(operation: str) -> Notice:
+    """The last audit entry of an inline workflow template. What it ran is the operation, a full name."""
+    place, _, _ = operation.rpartition("/operations/")
+    _, project, _, region = place.split("/")
+    method = "google.cloud.dataproc.v1.WorkflowTemplateService.InstantiateInlineWorkflowTemplate"
+    about = {"project_id": project, "service": "dataproc.googleapis.com", "method": method}
+    monitored = {"type": "audited_resource", "labels": about}
+    return _audit(method, f"{place}/workflowTemplates/inline", region, monitored, {}, operation)
+
+
 def execution_ended(execution: Any) -> Notice:
     """Cloud Workflows' entry about an `executions_v1.Execution`. Its labels are not in it."""
     _, project, _, location, _, workflow, _, execution_id = execution.name.split("/")

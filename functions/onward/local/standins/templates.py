@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from google.cloud import dataproc_v1 as dp
@@ -74,7 +75,7 @@ class TemplatesStandIn(ClustersStandIn):
         self._submit_all(self.templates[name], workflow)
         self._update(name, workflow)
 
-    def finish(self, name: str, code: int = 0, message: str = "", **errors: str) -> None:
+    def finish(self, name: str, errors: Mapping[str, str] = {}, *, code: int = 0, message: str = "") -> None:
         """What becomes of a workflow: the error of each node that failed, and that of the operation."""
         workflow = self.workflow(name)
         workflow.state = dp.WorkflowMetadata.State.DONE
