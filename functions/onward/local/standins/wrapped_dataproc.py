@@ -29,7 +29,7 @@ BOOT = 2.0
 
 
 class WrappedDataproc(TemplatesStandIn):
-    """`clusters` are there already; `tell` publishes the end of jobs, batches, workflows and what clusters do."""
+    """`clusters` are there already; `tell` publishes what became of jobs, batches, workflows and clusters."""
 
     def __init__(self, runner: Runner, tell: Callable[[Notice], None], *clusters: str) -> None:
         super().__init__(*clusters)
