@@ -152,7 +152,7 @@ def test_a_run_is_removed_to_its_last_document_when_its_time_is_over(
     assert store.first(RUN, "any", 99) == store.runs() == []
 
 
-def test_the_calls_that_each_event_costs_are_counted(store: FirestoreStore, outside: Outside) -> None:
+def test_an_event_costs_no_more_calls_than_are_counted_here(store: FirestoreStore, outside: Outside) -> None:
     """In a process that knows the plan.
 
     A wake reads and commits to decide, and again to settle its submit. A bell reads to decide, to learn the
@@ -168,7 +168,7 @@ def test_the_calls_that_each_event_costs_are_counted(store: FirestoreStore, outs
         store.round_trips.clear()
         engine.handle(event)
         cost[f"{type(event).__name__} {getattr(event, 'node', '')}".strip()] = dict(store.round_trips)
-    assert cost == {
+    most = {
         "StartRun": {"read": 4, "commit": 2},
         "Bell first": {"read": 3, "commit": 1},
         **{f"Wake {part}": {"read": 2, "commit": 2} for part in PARTS},
@@ -178,4 +178,7 @@ def test_the_calls_that_each_event_costs_are_counted(store: FirestoreStore, outs
         "Bell all": {"read": 4, "commit": 2},
         "Bell last": {"read": 3, "commit": 1},
     }
+    assert cost.keys() == most.keys()
+    for event, calls in cost.items():
+        assert all(count <= most[event][call] for call, count in calls.items()), (event, calls)
     assert set(outside.status_reads.values()) == {1}
