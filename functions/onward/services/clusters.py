@@ -128,17 +128,26 @@ class Clusters:
         try:
             self._client().create_cluster(create, retry=None, timeout=time_left(request, self._clock))
         except AlreadyExists:
-            get = dataproc_v1.GetClusterRequest(
-                project_id=self._settings.project, region=self._settings.region, cluster_name=name
-            )
             left = min(time_left(request, self._clock), CALL_SECONDS)
-            taken = self._client().get_cluster(get, retry=None, timeout=left)
-            if taken.labels.get(JOB) != name:
+            if not self._is_ours(name, left):
                 raise Refused(
                     f"there is a cluster named {name} that is not Onward's: its label {JOB} is missing or "
                     "another. Delete that cluster, then retry the run"
                 ) from None
             raise NotYet(f"cluster {cluster.cluster.name} was created by another step", SHORTLY) from None
+
+    def _is_ours(self, name: str, seconds: float) -> bool:
+        from google.api_core.exceptions import NotFound
+        from google.cloud import dataproc_v1
+
+        get = dataproc_v1.GetClusterRequest(
+            project_id=self._settings.project, region=self._settings.region, cluster_name=name
+        )
+        try:
+            found = self._client().get_cluster(get, retry=None, timeout=seconds)
+        except NotFound:
+            return True  # gone since: nobody's is as good as ours
+        return bool(found.labels.get(JOB) == name)
 
     def _client(self) -> dataproc_v1.ClusterControllerClient:
         from google.cloud import dataproc_v1

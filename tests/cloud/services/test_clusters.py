@@ -287,6 +287,14 @@ def test_two_steps_that_create_it_at_the_same_time_share_it(world: NoClusterWorl
     assert world.states == {1: "CREATING"}
 
 
+def test_a_name_that_is_free_again_when_it_is_looked_at_is_asked_for_again(world: NoClusterWorld) -> None:
+    world.clusters.fault("CreateCluster", "ALREADY_EXISTS")
+    answer = world.submit()
+    assert isinstance(answer, Busy)
+    assert answer.wait <= MINUTE
+    assert world.submit() == BEING_CREATED
+
+
 def test_somebody_elses_cluster_of_that_name_is_left_alone(world: NoClusterWorld) -> None:
     from google.cloud import dataproc_v1
 
