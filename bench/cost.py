@@ -87,11 +87,11 @@ class CountedStore(MemoryStore):
         self._counts["Firestore document reads"] += len(wanted)
         return super().read(wanted)
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[Key, int]:
         deletes = sum(isinstance(write.change, Delete) for write in writes)
         self._counts["Firestore document deletes"] += deletes
         self._counts["Firestore document writes"] += len(writes) - deletes
-        super().commit(writes)
+        return super().commit(writes)
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         found = super().first(run, where, limit)

@@ -35,19 +35,15 @@ from onward.core.events import (
     Event,
     Found,
     OutputsChecked,
-    StartRun,
     SubmitDelayed,
     SubmitRefused,
     Submitted,
     Verdict,
-    Wake,
 )
 from onward.core.pipeline import SECOND
-from onward.core.plan import WIDTH, Gather, Plan
-from onward.core.state import Node, NodeKey, Run, RunKey
-from onward.core.transition import scope, transition
+from onward.core.plan import WIDTH, Plan
 from onward.jobs import Jobs
-from onward.overlay import Overlay
+from onward.overlay import Known
 from onward.plans import Plans
 from onward.ports import (
     Accepted,
@@ -63,6 +59,7 @@ from onward.ports import (
     Store,
     Timers,
 )
+from onward.work import Work
 
 COMMIT_TRIES = 6
 AFTER_TROUBLE = 10 * SECOND
@@ -110,29 +107,40 @@ class Engine:
         waiting: Sequence[Event] = [event]
         reports: list[Event] = []
         unfinished: Temporary | None = None
+        known = Known(self.store)
         while waiting:
-            turn = self.turn(waiting)
+            turn = self.turn(waiting, known)
             waiting, unfinished = turn.reports, unfinished or turn.unfinished
             reports += waiting
         if unfinished is not None:
             raise unfinished
         return reports
 
-    def turn(self, events: Sequence[Event]) -> Turn:
+    def turn(self, events: Sequence[Event], known: Known | None = None) -> Turn:
         """Decide and commit these events together, then carry out what follows."""
         for remaining in reversed(range(COMMIT_TRIES)):
-            work = _Work(self, events)
+            now = self.clock.now()
+            if known is not None:
+                known.not_before(now)
+            context = Context(now, self.new_token())
+            work = Work(self.plans, known or self.store, context, events, alone=self.alone)
             self._prepare(work.prepare)
+            writes = work.overlay.writes()
             try:
-                self.store.commit(work.overlay.writes())
-            except Conflict:
-                if remaining == 0:
+                versions = self.store.commit(writes) if writes else {}
+            except Temporary as error:
+                if known is not None:
+                    known.forget()
+                if remaining == 0 or not isinstance(error, Conflict):
                     raise
             else:
                 break
+        if known is not None:
+            known.wrote(writes, versions)
         if work.told:
             self.bus.publish(work.told)
-        reports, unfinished, left = self.carry_out([each for each in work.commands if work.holds(each)])
+        todo = [command for command in work.commands if work.holds(command)]
+        reports, unfinished, left = self.carry_out(todo, known)
         if not work.settled and not self.alone:
             unfinished = unfinished or Unavailable("another invocation is in the middle of this")
         return Turn([*work.gathers, *reports], unfinished, left)
@@ -146,8 +154,9 @@ class Engine:
                 body = msgspec.json.encode(step.entries)
                 self.objects.put(f"history/{step.run}/{step.node}/{step.first}.json", body)
 
-    def carry_out(self, commands: Sequence[Command]) -> Turn:
+    def carry_out(self, commands: Sequence[Command], known: Known | None = None) -> Turn:
         """Each command on its own: one that fails keeps none of the others from being carried out."""
+        jobs = self.jobs if known is None else self.jobs.reading(known)
         timers = [command for command in commands if isinstance(command, SetTimer)]
         if timers:
             self.timers.set(timers)
@@ -156,38 +165,38 @@ class Engine:
         left: list[Command] = []
         for command in commands:
             try:
-                reports += self._carry_out_one(command)
+                reports += self._carry_out_one(command, jobs)
             except Temporary as error:
                 unfinished = unfinished or error
                 left.append(command)
         return Turn(reports, unfinished, left)
 
-    def _carry_out_one(self, command: Command) -> Sequence[Event]:
+    def _carry_out_one(self, command: Command, jobs: Jobs) -> Sequence[Event]:
         match command:
             case Submit():
-                return self._submit(command)
+                return self._submit(command, jobs)
             case ReadStatus():
-                return (self._read_status(command),)
-            case CancelJob(run=run, node=node, attempt=attempt):
+                return (self._read_status(command, jobs),)
+            case CancelJob(run=run, node=node, attempt=attempt, job=job):
                 plan = self._plan(run)
-                ref = self.jobs.ref(plan, run, node, attempt, self._job(run, node))
+                ref = jobs.ref(plan, run, node, attempt, job)
                 self._service(plan, node).cancel(ref)
                 return ()
             case CheckOutputs(run=run, node=node):
-                return (OutputsChecked(run, node, self._outputs_are_there(run, node)),)
+                return (OutputsChecked(run, node, self._outputs_are_there(run, node, jobs)),)
             case Find():
                 return (self._find(command),)
             case SetTimer():
                 return ()
 
-    def _submit(self, command: Submit) -> Sequence[Event]:
+    def _submit(self, command: Submit, jobs: Jobs) -> Sequence[Event]:
         run, node, attempt, token = command.run, command.node, command.attempt, command.token
         plan = self._plan(run)
         if self.clock.now() > command.until:
             # Frozen since the commit: others may have taken this intent over.
             return (SubmitDelayed(run, node, attempt, token, "its time to submit had passed", AFTER_TROUBLE),)
         try:
-            request = self.jobs.request(plan, command)
+            request = jobs.request(plan, command)
             submission = self._service(plan, node).submit(request)
         except UserError as error:
             return (SubmitRefused(run, node, attempt, token, str(error)),)
@@ -205,16 +214,16 @@ class Engine:
             case Busy(error=why, wait=wait):
                 return (SubmitDelayed(run, node, attempt, token, why, wait),)
 
-    def _read_status(self, command: ReadStatus) -> Event:
+    def _read_status(self, command: ReadStatus, jobs: Jobs) -> Event:
         run, node, attempt = command.run, command.node, command.attempt
         plan = self._plan(run)
-        ref = self.jobs.ref(plan, run, node, attempt, self._job(run, node))
+        ref = jobs.ref(plan, run, node, attempt, command.job)
         status = self._service(plan, node).status(ref)
-        return self.jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
+        return jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
 
-    def _outputs_are_there(self, run: str, node: str) -> bool:
+    def _outputs_are_there(self, run: str, node: str, jobs: Jobs) -> bool:
         try:
-            return not self.jobs.missing_outputs(self._plan(run), run, node, 1)
+            return not jobs.missing_outputs(self._plan(run), run, node, 1)
         except UserError:
             return False  # the submit that follows will say what is wrong
 
@@ -244,68 +253,3 @@ class Engine:
 
     def _service(self, plan: Plan, node: str) -> Service:
         return self.services[plan.step_node(node).step.kind]
-
-    def _job(self, run: str, node: str) -> str | None:
-        found = self.store.read([NodeKey(run, node)]).get(NodeKey(run, node))
-        return found.doc.job if found is not None and isinstance(found.doc, Node) else None
-
-
-class _Work:
-    """Deciding a group of events: each sees what the ones before it decided."""
-
-    def __init__(self, engine: Engine, events: Sequence[Event]) -> None:
-        self.overlay = Overlay(engine.store)
-        self.commands: list[Command] = []
-        self.prepare: list[Preparation] = []
-        self.told: list[Event] = []
-        self.gathers: list[Event] = []
-        self.settled = True
-        self._engine = engine
-        self._context = Context(engine.clock.now(), engine.new_token())
-        self._started: dict[str, Plan] = {}
-        # Wakes are kept apart and once each: a gather with a thousand children looks at its set once.
-        wakes: dict[Event, None] = {}
-        for event in events:
-            self._decide(event, wakes)
-        while wakes:
-            event = next(iter(wakes))
-            del wakes[event]
-            self._decide(event, wakes)
-
-    def _decide(self, event: Event, wakes: dict[Event, None]) -> None:
-        plan = self._plan(event)
-        if plan is None:
-            return
-        docs = self.overlay.read(scope(plan, event))
-        decision = transition(plan, docs, event, self._context)
-        self.overlay.apply(decision.changes)
-        self.commands += decision.commands
-        self.prepare += decision.prepare
-        self.settled = self.settled and decision.settled
-        if self._engine.alone:
-            wakes.update(dict.fromkeys(decision.events))
-            return
-        for told in decision.events:
-            joins = isinstance(told, Wake) and isinstance(plan.nodes.get(told.node), Gather)
-            (self.gathers if joins else self.told).append(told)
-
-    def holds(self, command: Command) -> bool:
-        """False for a submit whose step a later event of the group has ended or moved on."""
-        if not isinstance(command, Submit):
-            return True
-        key = NodeKey(command.run, command.node)
-        node = self.overlay.read((key,))[key]
-        if not isinstance(node, Node) or node.attempt != command.attempt:
-            return False
-        return getattr(node.phase, "token", None) == command.token
-
-    def _plan(self, event: Event) -> Plan | None:
-        plans = self._engine.plans
-        if not isinstance(event, StartRun):
-            return self._started.get(event.run) or plans.of_run(event.run)
-        # A repeated start may come from a newer deploy; the run keeps the plan it began with.
-        run = self.overlay.read((RunKey(event.run),))[RunKey(event.run)]
-        plan = plans.get(run.plan if isinstance(run, Run) else event.plan)
-        if plan is not None:
-            self._started[event.run] = plan
-        return plan

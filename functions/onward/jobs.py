@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from datetime import UTC
 from typing import Any
 
@@ -18,7 +19,7 @@ from onward.core.pipeline import Cluster, Dataproc, DeleteCluster, Drain, Step
 from onward.core.plan import Plan
 from onward.core.state import Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.core.templates import names, render, render_text
-from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Status, Store
+from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Reads, Status
 
 LARGEST_OUTPUT = 32 * 1024
 """Bytes of JSON that a node's document holds; a larger output is written to an object."""
@@ -29,11 +30,17 @@ LONGEST_ERROR = 4_000
 class Jobs:
     """Builds job requests and references, and verdicts."""
 
-    def __init__(self, store: Store, objects: Objects) -> None:
+    def __init__(self, store: Reads, objects: Objects) -> None:
         self._store = store
         self._objects = objects
         self._needed: dict[tuple[str, str], tuple[str, ...] | None] = {}
         """By plan and node: what its templates name; None where nothing is to be rendered."""
+
+    def reading(self, store: Reads) -> Jobs:
+        """The same, with its documents from there."""
+        other = copy(self)
+        other._store = store
+        return other
 
     def request(self, plan: Plan, command: Submit) -> JobRequest:
         """The rendered job of an attempt. Raises `UserError` when a template can't be rendered."""

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from onward.core.commands import Change, Delete, Join, Put
+from onward.core.pipeline import SECOND
 from onward.core.state import Document, Key, Node
-from onward.ports import Store, Write
+from onward.ports import Reads, Store, Versioned, Write
 
+FRESH = 10 * SECOND
+"""Well below the margin by which a cancel's last sweep outlasts the longest submit."""
 _ABSENT = 0
+
+
+class Known:
+    """The documents that the handling of one event has read or written: it reads none twice.
+
+    A commit checks the version of what a decision rests on, so what is known may have grown old. Only the
+    run's own state is not checked: that it may be a little old is part of how long a cancel sweeps.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._found: dict[Key, Versioned | None] = {}
+        self._since = 0
+
+    def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
+        """See `Reads`."""
+        wanted = list(keys)
+        missing = [key for key in wanted if key not in self._found]
+        if missing:
+            found = self._store.read(missing)
+            self._found.update((key, found.get(key)) for key in missing)
+        return {key: versioned for key in wanted if (versioned := self._found[key]) is not None}
+
+    def wrote(self, writes: Iterable[Write], versions: Mapping[Key, int]) -> None:
+        """What a commit made of them. What was joined is read again."""
+        for change, _ in writes:
+            if isinstance(change, Put) and change.key in versions:
+                self._found[change.key] = Versioned(change.doc, versions[change.key])
+            else:
+                self._found.pop(change.key, None)
+
+    def not_before(self, now: int) -> None:
+        """Know nothing that was read longer than `FRESH` before now."""
+        if now - self._since > FRESH:
+            self.forget()
+            self._since = now
+
+    def forget(self) -> None:
+        """Know nothing."""
+        self._found.clear()
 
 
 class Overlay:
     """A group's view of the store. A document is read once; its version then guards the write."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Reads) -> None:
         self._store = store
         self._versions: dict[Key, int] = {}
         self._docs: dict[Key, Document | None] = {}

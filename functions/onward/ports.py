@@ -31,14 +31,19 @@ class Write(NamedTuple):
     version: int
 
 
-class Store(Protocol):
-    """Keeps the documents."""
+class Reads(Protocol):
+    """Where documents come from."""
 
     def read(self, keys: Iterable[Key]) -> dict[Key, Versioned]:
         """The documents that exist, in one round trip."""
 
-    def commit(self, writes: Sequence[Write]) -> None:
-        """All of the writes or none. Raises `Conflict` if a document is not at the version named."""
+
+class Store(Reads, Protocol):
+    """Keeps the documents."""
+
+    def commit(self, writes: Sequence[Write]) -> Mapping[Key, int]:
+        """All of the writes or none; the new version of each document that was put. Raises `Conflict` if one
+        is not at the version named."""
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """Some nodes of a run: by `due` those that have one, the earliest first; `active` those that have a

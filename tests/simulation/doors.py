@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from onward.core.state import Key, Node, NodeKey, Run, RunKey
@@ -23,18 +23,19 @@ class StoreDoor:
         wanted = list(keys)
         return self.world.read(lambda: self.world.store.read(wanted))
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> Mapping[Key, int]:
         """See `ports.Store`."""
         store = self.world.store
         keys: dict[Key, None] = dict.fromkeys(change.key for change, _ in writes)
         keys |= dict.fromkeys(RunKey(key.run) for key in list(keys) if isinstance(key, NodeKey))
 
-        def do() -> None:
+        def do() -> Mapping[Key, int]:
             before = store.read(keys)
-            store.commit(writes)
+            versions = store.commit(writes)
             self.world.watcher.committed(before, store.read(keys))
+            return versions
 
-        self.world.call(do, lost_answers=self.world.remote_store)
+        return self.world.call(do, lost_answers=self.world.remote_store)
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""

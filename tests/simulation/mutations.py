@@ -179,7 +179,7 @@ def steps_begin_in_a_run_that_is_being_cancelled() -> Any:
 def a_cancelled_node_does_not_wait_for_a_verdict() -> Any:
     def stop(draft: Draft, name: str, node: Node, phase: Any, why: str) -> None:
         draft.end(name, node, attempts.Cancelled(), why)
-        draft.commands.append(CancelJob(draft.run_id, name, node.attempt))
+        draft.commands.append(CancelJob(draft.run_id, name, node.attempt, node.job))
 
     return patch.object(attempts, "_stop", stop)
 
@@ -192,7 +192,7 @@ def the_next_attempt_does_not_wait_for_the_one_before_to_stop() -> Any:
         assert isinstance(phase, Running)
         if timeout is not None and draft.now >= phase.since + timeout:
             attempts.begin(draft, name, node, node.attempt + 1)
-            draft.commands.insert(0, CancelJob(draft.run_id, name, node.attempt))
+            draft.commands.insert(0, CancelJob(draft.run_id, name, node.attempt, node.job))
         else:
             original(draft, name, node, event)
 
@@ -225,12 +225,12 @@ def a_needed_step_need_not_have_succeeded() -> Any:
 
 @mutation(seed=4)
 def a_stale_commit_wins() -> Any:
-    def commit(self: MemoryStore, writes: Any) -> None:
+    def commit(self: MemoryStore, writes: Any) -> Any:
         fresh = [
             write._replace(version=found.version if (found := self.docs.get(write.change.key)) else 0)
             for write in writes
         ]
-        original(self, fresh)
+        return original(self, fresh)
 
     original = MemoryStore.commit
     return patch.object(MemoryStore, "commit", commit)

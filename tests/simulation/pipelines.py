@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from random import Random
 
 from msgspec.structs import replace
-
 from onward.core.pipeline import MINUTE, SECOND, Cluster, Dataproc, Pipeline, Python, Retry, Step, SubRun
 from onward.core.plan import Plan, compile_plan
 

@@ -130,7 +130,7 @@ class Service:
 
     def _status(self, ref: JobRef) -> Status:
         self.world.counts["status reads"] += 1
-        job = self.jobs.get(ref.name)
+        job = self.jobs.get(ref.job or ref.name)
         if job is None or self.world.time < job.begins:
             return Status(JobState.NOT_FOUND)
         job.reads += 1
@@ -145,7 +145,7 @@ class Service:
 
     def _cancel(self, ref: JobRef) -> None:
         world = self.world
-        job = self.jobs.get(ref.name)
+        job = self.jobs.get(ref.job or ref.name)
         if job is None or world.time < job.begins or job.cancelled_at is not None:
             return
         if job.state(world.time) is JobState.RUNNING:

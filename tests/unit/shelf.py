@@ -106,11 +106,11 @@ class JournalledStore(MemoryStore):
         self.reads.append(wanted)
         return super().read(wanted)
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[Key, int]:
         self.journal.append("commit")
         if self.errors:
             raise self.errors.pop(0)
-        super().commit(writes)
+        return super().commit(writes)
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         self.journal.append(f"first {where} {limit}")

@@ -20,9 +20,19 @@ from onward.core.events import (
 from onward.core.naming import next_try
 from onward.core.pipeline import HOUR, MINUTE, SECOND, Retry
 from onward.core.plan import compile_plan
-from onward.core.state import HISTORY_LENGTH, Failed, Node, NodeKey, Running, RunState, Submitting, Succeeded
+from onward.core.state import (
+    HISTORY_LENGTH,
+    Failed,
+    Key,
+    Node,
+    NodeKey,
+    Running,
+    RunState,
+    Submitting,
+    Succeeded,
+)
 from onward.engine import COMMIT_TRIES
-from onward.ports import Busy, Declined, Status, Write
+from onward.ports import Busy, Declined, JobRef, Status, Write
 from unit.shelf import NOON, RUN, Shelf, step
 
 
@@ -50,6 +60,41 @@ def test_one_bell_is_one_status_read_and_the_next_job() -> None:
     assert [line for line in shelf.journal if line != "commit"] == ["status a", "submit b"]
     finish(shelf, "b")
     assert shelf.run().state is RunState.SUCCEEDED
+
+
+def test_in_a_chain_each_step_costs_one_read_and_one_commit_to_decide_and_one_commit_to_settle() -> None:
+    shelf = Shelf(step("a"), step("b", "a"), step("c", "b", args={"of": "{{ run.id }} {{ steps.b.output }}"}))
+    shelf.start()
+    for name in ("a", "b"):
+        shelf.journal.clear()
+        shelf.store.reads.clear()
+        finish(shelf, name)
+        assert len(shelf.store.reads) == 1
+        assert shelf.journal.count("commit") == 2
+
+
+def test_what_another_changed_meanwhile_is_read_again() -> None:
+    shelf = Shelf(step("a"), step("b", "a"))
+    shelf.start()
+    shelf.store.errors.append(Conflict("another was faster"))
+    shelf.store.reads.clear()
+    finish(shelf, "a")
+    assert len(shelf.store.reads) == 2
+    assert (shelf.state("a"), shelf.state("b")) == ("succeeded", "running")
+
+
+def test_what_was_read_a_while_ago_is_read_again() -> None:
+    shelf = Shelf(step("a"), step("b", "a"))
+    shelf.start()
+
+    def slow(ref: JobRef) -> Status:  # noqa: ARG001 - a service's method
+        shelf.time += 20 * SECOND
+        return Status(JobState.SUCCEEDED, "id-a")
+
+    shelf.service.status = slow  # type: ignore[method-assign]
+    shelf.store.reads.clear()
+    finish(shelf, "a")
+    assert len(shelf.store.reads) == 2
 
 
 def test_an_event_that_changes_nothing_calls_nobody() -> None:
@@ -130,9 +175,10 @@ def test_a_submit_is_not_sent_after_its_time() -> None:
     shelf = Shelf(step("a"))
     commit = shelf.store.commit
 
-    def frozen(writes: Sequence[Write]) -> None:
-        commit(writes)
+    def frozen(writes: Sequence[Write]) -> dict[Key, int]:
+        versions = commit(writes)
         shelf.time += 2 * MINUTE
+        return versions
 
     shelf.store.commit = frozen  # type: ignore[method-assign]
     shelf.start()
@@ -203,7 +249,7 @@ def test_one_command_that_fails_keeps_no_other_from_being_carried_out() -> None:
     shelf.service.states["a"] = Unavailable("no answer")
     turn = shelf.engine.turn([Bell(RUN, "a", 1), Bell(RUN, "b", 1)])
     assert turn.unfinished is shelf.service.states["a"]
-    assert turn.left == [ReadStatus(RUN, "a", 1)]
+    assert turn.left == [ReadStatus(RUN, "a", 1, "id-a")]
     assert [type(report) for report in turn.reports] == [Verdict]
     with pytest.raises(Unavailable, match="no answer"):
         shelf.engine.handle(Bell(RUN, "a", 1))
@@ -223,7 +269,7 @@ def test_what_was_left_can_be_carried_out_later() -> None:
 def test_a_cancel_names_the_job_as_the_service_does() -> None:
     shelf = Shelf(step("a"))
     shelf.start()
-    shelf.engine.carry_out([CancelJob(RUN, "a", 1)])
+    shelf.engine.carry_out([CancelJob(RUN, "a", 1, "id-a")])
     (ref,) = shelf.service.cancelled
     assert ref.job == "id-a"
     assert ref.name == shelf.service.requests[0].name

@@ -57,7 +57,7 @@ def begin(
     timeout = draft.step(name).step.timeout
     timers = draft.set_timer(name, node, draft.now + timeout) if timeout else node.timers
     started = draft.now if node.started is None else node.started
-    draft.move(name, node, phase, why, attempt=attempt, lost=lost, timers=timers, started=started)
+    draft.move(name, node, phase, why, attempt=attempt, lost=lost, timers=timers, started=started, job=None)
     draft.commands.append(Submit(draft.run_id, name, attempt, phase.token, phase.until, again))
 
 
@@ -148,7 +148,7 @@ def look(draft: Draft, name: str, node: Node, event: Bell) -> None:
     if isinstance(node.phase, Backoff) and node.phase.attempt != node.attempt:
         draft.repeat_timer(name, node.timers, node.phase.until)
     else:
-        draft.commands.append(ReadStatus(draft.run_id, name, event.attempt))
+        draft.commands.append(ReadStatus(draft.run_id, name, event.attempt, node.job))
 
 
 def check(draft: Draft, name: str, node: Node, event: Wake) -> None:
@@ -161,7 +161,7 @@ def check(draft: Draft, name: str, node: Node, event: Wake) -> None:
     elif event.orphaned or draft.now + SLACK >= phase.due:
         if timeout is not None and event.orphaned:
             draft.repeat_timer(name, node.timers + 1, phase.since + timeout)
-        read = ReadStatus(draft.run_id, name, node.attempt, belled=False, orphaned=event.orphaned)
+        read = ReadStatus(draft.run_id, name, node.attempt, node.job, belled=False, orphaned=event.orphaned)
         draft.commands.append(read)
 
 
@@ -272,7 +272,7 @@ def _stop(draft: Draft, name: str, node: Node, phase: Cancelling, why: str) -> N
     due = max(draft.now, phase.until) + MARGIN
     timers = draft.set_timer(name, node, due)
     draft.move(name, node, replace(phase, due=due), why, timers=timers)
-    draft.commands.append(CancelJob(draft.run_id, name, node.attempt))
+    draft.commands.append(CancelJob(draft.run_id, name, node.attempt, node.job))
 
 
 def check_stopped(draft: Draft, name: str, node: Node, event: Wake) -> None:
@@ -280,7 +280,7 @@ def check_stopped(draft: Draft, name: str, node: Node, event: Wake) -> None:
     phase = node.phase
     assert isinstance(phase, Cancelling)
     if event.orphaned or draft.now + SLACK >= phase.due:
-        read = ReadStatus(draft.run_id, name, node.attempt, belled=False, orphaned=event.orphaned)
+        read = ReadStatus(draft.run_id, name, node.attempt, node.job, belled=False, orphaned=event.orphaned)
         draft.commands.append(read)
     else:
         stop_again(draft, name, node, event)
@@ -290,7 +290,7 @@ def stop_again(draft: Draft, name: str, node: Node, event: Wake | CancelNode) ->
     """Whoever decided to stop it may have died before telling the service."""
     assert isinstance(node.phase, Cancelling)
     draft.repeat_timer(name, node.timers, node.phase.due)
-    draft.commands.append(CancelJob(draft.run_id, name, node.attempt))
+    draft.commands.append(CancelJob(draft.run_id, name, node.attempt, node.job))
 
 
 def judge_stopped(draft: Draft, name: str, node: Node, event: Verdict) -> None:
@@ -332,7 +332,7 @@ def late_job(draft: Draft, name: str, node: Node, event: Submitted) -> None:
         found = replace(node.phase, job=event.job)
         draft.move(name, node, found, "the submit came through", job=event.job)
     if not isinstance(node.phase, Succeeded) or event.attempt != node.attempt:
-        draft.commands.append(CancelJob(draft.run_id, name, event.attempt))
+        draft.commands.append(CancelJob(draft.run_id, name, event.attempt, event.job))
 
 
 def _cancelling(draft: Draft, name: str) -> bool:

@@ -26,6 +26,8 @@ class ReadStatus(msgspec.Struct, frozen=True):
     run: str
     node: str
     attempt: int
+    job: str | None
+    """The service's own id, where it is known."""
     belled: bool = True
     orphaned: bool = False
 
@@ -36,6 +38,8 @@ class CancelJob(msgspec.Struct, frozen=True):
     run: str
     node: str
     attempt: int
+    job: str | None
+    """The service's own id, where it is known."""
 
 
 class CheckOutputs(msgspec.Struct, frozen=True):

@@ -182,10 +182,6 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     """How often this attempt's job was lost with its process and repeated."""
     timers: int = 0
     """Timers set so far: a timer's name is never used twice."""
-    bells: int = 0
-    """Status reads because something rang."""
-    checks: int = 0
-    """Status reads because nothing was heard for too long."""
     arrived: tuple[str, ...] = ()
     """A gather's children that have ended: `name`, or `name!cause` for one that did not succeed."""
     started: int | None = None
@@ -194,6 +190,10 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     history: tuple[Entry, ...] = ()
     spilled: int = 0
     """History entries that were moved to an object."""
+    bells: int = 0
+    """Status reads because something rang."""
+    checks: int = 0
+    """Status reads because nothing was heard for too long."""
 
     def joined(self, members: Iterable[str]) -> Node:
         """With these members in its set: the same object if they were all there."""

@@ -339,9 +339,10 @@ def scope(plan: Plan, event: Event) -> tuple[Key, ...]:
                 keys.append(NodeKey(parent.run, parent.node))
         case Arrive(node=name, child=child):
             keys += (NodeKey(run, name), NodeKey(run, child))
-        case Submitted(node=name) | SubmitDelayed(node=name) | Bell(node=name) | Room(node=name):
+        case Submitted(node=name) | SubmitDelayed(node=name) | Room(node=name):
             keys.append(NodeKey(run, name))
-        case Wake(node=name) | OutputsChecked(node=name) | Verdict(node=name):
+        # Of a bell, what the verdict that follows will need is read at once.
+        case Bell(node=name) | Wake(node=name) | OutputsChecked(node=name) | Verdict(node=name):
             _add_around(keys, plan, run, name)
         case CancelNode(node=name) | SubmitRefused(node=name):
             _add_around(keys, plan, run, name)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from onward.core.commands import Put
 from onward.core.state import Key, Node, PlanKey, Run
 from onward.ports import Versioned, Write
 from onward.stores import firestore_rows as rows
@@ -57,11 +58,14 @@ class FirestoreStore:
         found = ((wanted[row.path], row) for row in self._wire.read(list(wanted)))
         return {key: Versioned(rows.document(key, row), row.version) for key, row in found}
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[Key, int]:
         """See `ports.Store`."""
-        if writes:
-            self.round_trips["commit"] += 1
-            self._wire.commit([rows.row_write(write) for write in writes])
+        if not writes:
+            return {}
+        self.round_trips["commit"] += 1
+        versions = self._wire.commit([rows.row_write(write) for write in writes])
+        put = ((change, version) for (change, _), version in zip(writes, versions, strict=True))
+        return {change.key: version for change, version in put if isinstance(change, Put)}
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""

@@ -75,13 +75,16 @@ class Wire:
             found = (types.BatchGetDocumentsResponse.pb(answer) for answer in answers)
             return [self._row(answer.found) for answer in found if answer.HasField("found")]
 
-    def commit(self, writes: Iterable[RowWrite]) -> None:
-        """All of them or none, by one Commit. Raises `Conflict` where a document is not at its version."""
+    def commit(self, writes: Iterable[RowWrite]) -> list[int]:
+        """All of them or none, by one Commit; the new version of each. Raises `Conflict` where a document is
+        not at its version."""
         request = types.CommitRequest.wrap(
             types.CommitRequest.pb()(database=self._database, writes=map(self._write, writes))
         )
         with _our_errors("written", lost=_LOST):
-            self._client.commit(request, retry=None, timeout=TIMEOUT, metadata=self._metadata)
+            done = self._client.commit(request, retry=None, timeout=TIMEOUT, metadata=self._metadata)
+        results = types.CommitResponse.pb(done).write_results
+        return [result.update_time.ToMicroseconds() for result in results]
 
     def query(self, query: Query) -> list[Row]:
         """The documents that the query finds, by one RunQuery."""

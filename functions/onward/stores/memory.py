@@ -22,17 +22,19 @@ class MemoryStore:
         """See `ports.Store`."""
         return {key: found for key in keys if (found := self.docs.get(key)) is not None}
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[Key, int]:
         """See `ports.Store`."""
         for change, version in writes:
             found = self.docs.get(change.key)
             if not isinstance(change, Join) and version != (found.version if found else 0):
                 raise Conflict(f"{change.key} was changed by somebody else")
+        versions = {}
         for change, _ in writes:
             match change:
                 case Put(key=key, doc=doc):
                     self.last += 1
                     self.docs[key] = Versioned(doc, self.last)
+                    versions[key] = self.last
                 case Join(key=key, members=members):
                     found = self.docs.get(key)
                     before = found.doc if found and isinstance(found.doc, Node) else Node()
@@ -42,6 +44,7 @@ class MemoryStore:
                         self.docs[key] = Versioned(after, self.last)
                 case Delete(key=key):
                     self.docs.pop(key, None)
+        return versions
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""

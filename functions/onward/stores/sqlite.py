@@ -118,10 +118,10 @@ class SqliteStore:
                 del kept[oldest]
         kept[key] = versioned
 
-    def commit(self, writes: Sequence[Write]) -> None:
+    def commit(self, writes: Sequence[Write]) -> dict[Key, int]:
         """See `ports.Store`."""
         if not writes:
-            return
+            return {}
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             after = self._write(writes)
@@ -142,6 +142,7 @@ class SqliteStore:
                 self._keep(key, versioned)
         if self.on_commit is not None:
             self.on_commit(writes)
+        return {key: versioned.version for key, versioned in after if versioned is not None}
 
     def _undo(self, writes: Sequence[Write]) -> None:
         if self.connection.in_transaction:

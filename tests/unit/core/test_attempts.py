@@ -59,7 +59,7 @@ def test_a_step_is_submitted_settled_looked_at_once_and_has_succeeded() -> None:
     assert submit == Submit(RUN, "a", 1, token(life), NOON + SUBMIT_WINDOW)
     assert life.submitted("a") == []
     assert life.phase("a") == Running("job-a-1", NOON, NOON + FIRST_CHECK)
-    assert life.bell("a") == [ReadStatus(RUN, "a", 1)]
+    assert life.bell("a") == [ReadStatus(RUN, "a", 1, "job-a-1")]
     life.verdict("a", JobState.SUCCEEDED, output={"rows": 3})
     assert life.phase("a") == Succeeded({"rows": 3})
     assert life.run.state is RunState.SUCCEEDED
@@ -68,7 +68,7 @@ def test_a_step_is_submitted_settled_looked_at_once_and_has_succeeded() -> None:
 
 def test_a_job_that_ends_before_its_submit_is_settled_counts_all_the_same() -> None:
     life = started()
-    assert only(ReadStatus, life.bell("a")) == [ReadStatus(RUN, "a", 1)]
+    assert only(ReadStatus, life.bell("a")) == [ReadStatus(RUN, "a", 1, None)]
     life.verdict("a", JobState.SUCCEEDED)
     assert life.state("a") == "succeeded"
     assert life.node("a").job == "job-a-1"
@@ -80,7 +80,7 @@ def test_a_job_that_ends_badly_before_its_submit_is_settled_is_retried() -> None
     life = started(retry=retried(2))
     life.verdict("a", JobState.FAILED)
     assert life.state("a") == "retrying"
-    assert life.submitted("a") == [CancelJob(RUN, "a", 1)]
+    assert life.submitted("a") == [CancelJob(RUN, "a", 1, "job-a-1")]
     assert life.state("a") == "retrying"
 
 
@@ -252,12 +252,12 @@ def test_an_owner_that_froze_does_not_stop_a_job_of_another_owner() -> None:
 def test_a_bell_is_never_believed_and_rings_again_at_30_s_2_min_10_min() -> None:
     life = running()
     for wait in (30 * SECOND, 2 * MINUTE, 10 * MINUTE):
-        assert only(ReadStatus, life.bell("a")) == [ReadStatus(RUN, "a", 1)]
+        assert only(ReadStatus, life.bell("a")) == [ReadStatus(RUN, "a", 1, "job-a-1")]
         commands = life.verdict("a", JobState.RUNNING)
         assert timers(commands) == {life.now + wait: Wake(RUN, "a")}
         assert life.node("a").due == life.now + wait
         life.later(wait)
-        assert only(ReadStatus, life.wake("a")) == [ReadStatus(RUN, "a", 1, belled=False)]
+        assert only(ReadStatus, life.wake("a")) == [ReadStatus(RUN, "a", 1, "job-a-1", belled=False)]
     assert tuple(RECHECKS) == (30 * SECOND, 2 * MINUTE, 10 * MINUTE)
 
 
@@ -269,7 +269,7 @@ def test_due_checks_begin_after_an_hour_and_double_to_a_day() -> None:
         assert due is not None
         waits.append(due - life.now)
         life.now = due
-        assert only(ReadStatus, life.wake("a")) == [ReadStatus(RUN, "a", 1, belled=False)]
+        assert only(ReadStatus, life.wake("a")) == [ReadStatus(RUN, "a", 1, "job-a-1", belled=False)]
         life.verdict("a", JobState.RUNNING, belled=False)
     assert waits == [HOUR, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 16 * HOUR, DAY, DAY]
     assert LONGEST_CHECK == DAY
@@ -285,7 +285,7 @@ def test_the_first_check_of_a_step_that_says_when_it_should_be_done_has_a_timer(
     life = started(expect_within=5 * MINUTE)
     commands = life.submitted("a")
     assert timers(commands) == {NOON + 5 * MINUTE: Wake(RUN, "a")}
-    assert life.later(5 * MINUTE).wake("a") == [ReadStatus(RUN, "a", 1, belled=False)]
+    assert life.later(5 * MINUTE).wake("a") == [ReadStatus(RUN, "a", 1, "job-a-1", belled=False)]
 
 
 def test_no_timer_has_a_name_that_was_used_before() -> None:
@@ -345,7 +345,7 @@ def test_no_job_yet_means_nothing_while_the_submit_may_still_show_up() -> None:
 def test_after_a_restart_a_running_job_goes_on_with_its_time_limit() -> None:
     life = running(timeout=HOUR)
     commands = life.later(MINUTE).wake("a", orphaned=True)
-    assert only(ReadStatus, commands) == [ReadStatus(RUN, "a", 1, belled=False, orphaned=True)]
+    assert only(ReadStatus, commands) == [ReadStatus(RUN, "a", 1, "job-a-1", belled=False, orphaned=True)]
     assert timers(commands) == {NOON + HOUR: Wake(RUN, "a")}
     before = life.node("a")
     assert life.verdict("a", JobState.RUNNING, belled=False, orphaned=True) == []
@@ -373,7 +373,7 @@ def test_a_job_over_its_time_limit_is_cancelled_and_only_its_verdict_starts_the_
     life.submitted("a")
     life.now = limit
     commands = life.wake("a")
-    assert only(CancelJob, commands) == [CancelJob(RUN, "a", 1)]
+    assert only(CancelJob, commands) == [CancelJob(RUN, "a", 1, "job-a-1")]
     assert timers(commands) == {limit + MARGIN: Wake(RUN, "a")}
     assert life.state("a") == "cancelling"
     life.bell("a")
@@ -420,7 +420,7 @@ def cancelled(life: Life) -> Life:
 
 def test_cancel_while_running_waits_for_the_verdict() -> None:
     life = cancelled(running())
-    assert only(CancelJob, life.commands) == [CancelJob(RUN, "a", 1)]
+    assert only(CancelJob, life.commands) == [CancelJob(RUN, "a", 1, "job-a-1")]
     assert life.state("a") == "cancelling"
     life.verdict("a", JobState.CANCELLED)
     assert life.state("a") == "cancelled"
@@ -449,7 +449,7 @@ def test_cancel_while_submitting_waits_until_no_submit_can_come_through_any_more
 
 def test_a_submit_that_comes_through_after_the_cancel_is_cancelled_by_name() -> None:
     life = cancelled(started())
-    assert life.submitted("a") == [CancelJob(RUN, "a", 1)]
+    assert life.submitted("a") == [CancelJob(RUN, "a", 1, "job-a-1")]
     assert life.node("a").job == "job-a-1"
     assert life.state("a") == "cancelling"
 
@@ -465,7 +465,7 @@ def test_a_submit_that_comes_through_after_everything_is_over_is_cancelled() -> 
     life = cancelled(started())
     life.later(SUBMIT_WINDOW + MARGIN).verdict("a", JobState.NOT_FOUND, belled=False)
     assert life.run.state is RunState.CANCELLED
-    assert life.submitted("a") == [CancelJob(RUN, "a", 1)]
+    assert life.submitted("a") == [CancelJob(RUN, "a", 1, "job-a-1")]
     assert life.state("a") == "cancelled"
 
 
@@ -481,7 +481,7 @@ def test_cancel_while_a_submit_may_have_come_through_waits_for_the_verdict() -> 
     life = started()
     life.delayed("a", token(life), MINUTE)
     cancelled(life)
-    assert only(CancelJob, life.commands) == [CancelJob(RUN, "a", 1)]
+    assert only(CancelJob, life.commands) == [CancelJob(RUN, "a", 1, None)]
     assert life.state("a") == "cancelling"
     life.later(MARGIN).verdict("a", JobState.NOT_FOUND, belled=False)
     assert life.state("a") == "cancelled"
@@ -515,11 +515,11 @@ def test_a_cancel_that_nobody_heard_is_repeated_until_the_verdict() -> None:
     life = cancelled(running())
     for _ in range(3):
         life.later(MARGIN)
-        assert only(ReadStatus, life.wake("a")) == [ReadStatus(RUN, "a", 1, belled=False)]
+        assert only(ReadStatus, life.wake("a")) == [ReadStatus(RUN, "a", 1, "job-a-1", belled=False)]
         commands = life.verdict("a", JobState.RUNNING, belled=False)
-        assert only(CancelJob, commands) == [CancelJob(RUN, "a", 1)]
+        assert only(CancelJob, commands) == [CancelJob(RUN, "a", 1, "job-a-1")]
         assert timers(commands) == {life.now + MARGIN: Wake(RUN, "a")}
-    assert only(CancelJob, life.follow(CancelNode(RUN, "a"))) == [CancelJob(RUN, "a", 1)]
+    assert only(CancelJob, life.follow(CancelNode(RUN, "a"))) == [CancelJob(RUN, "a", 1, "job-a-1")]
 
 
 def test_after_a_restart_a_cancelled_job_that_left_nothing_has_stopped() -> None:
@@ -535,7 +535,7 @@ def test_a_late_submit_of_an_earlier_attempt_is_cancelled_without_touching_the_o
     life.later(HOUR).wake("a")
     life.submitted("a", 2)
     before = life.node("a")
-    assert life.submitted("a", 1) == [CancelJob(RUN, "a", 1)]
+    assert life.submitted("a", 1) == [CancelJob(RUN, "a", 1, "job-a-1")]
     assert life.node("a") == before
 
 

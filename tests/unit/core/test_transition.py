@@ -82,7 +82,7 @@ succeeded       yes  -      yes         yes       yes            -              
 failed          yes  -      yes         yes       yes            -              -               -    yes  yes
 upstream_failed yes  -      yes         yes       yes            -              -               -    yes  yes
 cancelled       yes  -      yes         yes       yes            -              -               -    yes  yes
-"""
+"""  # noqa: E501
 
 
 def tag(thing: object) -> str:

@@ -16,7 +16,6 @@ from onward.core.events import (
     JobState,
     OutputsChecked,
     Room,
-    Room,
     StartRun,
     SubmitDelayed,
     SubmitRefused,

@@ -1,0 +1,93 @@
+"""A run that is another's job: it starts only for a step that waits, and rings when it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from onward.core.draft import Context
+from onward.core.events import Bell, Event, JobState, StartRun, Verdict, Wake
+from onward.core.pipeline import HOUR, Pipeline
+from onward.core.plan import END, compile_plan
+from onward.core.state import (
+    Backoff,
+    Cancelling,
+    Document,
+    Key,
+    Node,
+    NodeKey,
+    Phase,
+    Run,
+    RunKey,
+    Running,
+    RunState,
+    Submitting,
+    Succeeded,
+)
+from onward.core.transition import scope, transition
+from unit.core.telling import NOON, step
+
+PARENT, CHILD = "a" * 20, "b" * 20
+PLAN = compile_plan(Pipeline("inner", (step("s"),)))
+FACTS: dict[str, Any] = {"on": "run", "run": PARENT, "step": "inside", "attempt": 2, "hops": 1}
+START = StartRun(CHILD, "inner", PLAN.name, {}, FACTS)
+INSIDE = NodeKey(PARENT, "inside")
+LATER = NOON + HOUR
+
+
+def decide(event: Event, **docs: Document) -> Any:
+    keys = scope(PLAN, event)
+    known: dict[Key, Document | None] = dict.fromkeys(keys)
+    names: dict[str, Key] = {"inside": INSIDE, "run": RunKey(CHILD), "s": NodeKey(CHILD, "s")}
+    known |= {names[name]: doc for name, doc in docs.items()}
+    assert {change.key for change in transition(PLAN, known, event, Context(NOON, "t")).changes} <= set(keys)
+    return transition(PLAN, known, event, Context(NOON, "t"))
+
+
+@pytest.mark.parametrize(
+    ("phase", "starts"),
+    [
+        (Submitting("t", LATER, NOON), True),
+        (Running(CHILD, NOON, LATER), True),
+        (Backoff(LATER, 2, "no answer", NOON), True),
+        (Backoff(LATER, 3, "it failed", NOON), False),
+        (Cancelling(LATER, LATER, False, NOON), False),
+        (Succeeded(), False),
+    ],
+)
+def test_it_starts_only_while_its_step_waits_for_it_and_writes_that_step_with_it(phase: Phase, starts: bool):
+    decision = decide(START, inside=Node(phase, attempt=2))
+    changed = {change.key: change.doc for change in decision.changes}
+    assert (RunKey(CHILD) in changed) == starts
+    assert bool(decision.prepare or decision.commands) == starts
+    if starts:
+        assert changed[INSIDE] == Node(phase, attempt=2, job=CHILD)
+
+
+def test_it_does_not_start_for_an_attempt_that_is_over_or_for_a_step_that_is_gone():
+    assert decide(START, inside=Node(Running("x", NOON, LATER), attempt=3)).changes == ()
+    assert decide(START).changes == ()
+
+
+def test_it_is_tried_again_by_hand_whatever_its_step_does():
+    decision = decide(StartRun(f"{CHILD}~2", "inner", PLAN.name, {}, FACTS))
+    assert RunKey(f"{CHILD}~2") in {change.key for change in decision.changes}
+
+
+def run(state: RunState) -> Run:
+    return Run("inner", PLAN.name, state, NOON, {}, FACTS)
+
+
+def test_its_end_rings_and_every_repeat_of_what_ended_it_rings_again():
+    bell = Bell(PARENT, "inside", 2)
+    ended = decide(
+        Verdict(CHILD, "s", 1, JobState.SUCCEEDED),
+        run=run(RunState.RUNNING),
+        s=Node(Running("job", NOON, LATER), attempt=1),
+    )
+    told = [*ended.events]
+    if Wake(CHILD, END) in told:
+        told += decide(Wake(CHILD, END), run=run(RunState.RUNNING), s=Node(Succeeded(), attempt=1)).events
+    assert bell in told
+    for repeat in (Bell(CHILD, "s", 1), Wake(CHILD, END)):
+        assert decide(repeat, run=run(RunState.SUCCEEDED), s=Node(Succeeded(), attempt=1)).events == (bell,)
