@@ -12,6 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from onward.core.errors import Refused
+from onward.core.fuses import fuses
 from onward.core.naming import job_name
 from onward.core.pipeline import Cluster, Dataflow, Dataproc, Pipeline, Step, StepKind
 from onward.core.problems import Finding
@@ -31,7 +32,8 @@ _RUN = "0" * 20
 
 
 def findings(pipeline: Pipeline) -> Iterator[Finding]:
-    """What a submit would refuse, as far as nothing but the pipeline says it."""
+    """What a submit would refuse, as far as the pipeline alone says it; and fuses that are too short."""
+    yield from fuses(pipeline)
     for step in pipeline.steps:
         at = ("steps", step.name)
         for problem in problems(step):
