@@ -178,6 +178,39 @@ class StoreContract:
         assert len(seen) == 6
         assert 0 not in seen, "0 says that there is no document"
 
+    def test_a_commit_tells_the_new_version_of_each_document_that_was_put(self, store: Store) -> None:
+        put(store, B, node(1))
+        put(store, C, node(1))
+        seen = version(store, B)
+        writes = [
+            Write(Put(A, node(1)), 0),
+            Write(Put(B, node(2)), seen),
+            Write(Put(RUN, run()), 0),
+            Write(Join(NodeKey("run1", "d"), ("a",)), 0),
+            Write(Delete(C), version(store, C)),
+        ]
+        told = store.commit(writes)
+        assert {A, B, RUN} <= told.keys()
+        assert told == {key: version(store, key) for key in told}, "of another it may tell, but nothing wrong"
+        assert told[B] != seen
+        assert store.commit([]) == {}
+
+    @pytest.mark.parametrize(("key", "first", "second"), [(A, node(1), node(2)), (RUN, run(), run(ended=2))])
+    def test_the_version_that_a_commit_tells_guards_the_next_write(
+        self, open_store: OpenStore, key: Key, first: Document, second: Document
+    ) -> None:
+        one, two = open_store(), open_store()
+        created = one.commit([Write(Put(key, first), 0)])[key]
+        changed = one.commit([Write(Put(key, second), created)])[key]
+        for stale in (0, created):
+            with pytest.raises(Conflict):
+                two.commit([Write(Put(key, first), stale)])
+        assert get(two, key) == second
+        two.commit([Write(Put(key, first), changed)])
+        with pytest.raises(Conflict):
+            one.commit([Write(Put(key, second), changed)])
+        assert get(one, key) == first
+
     def test_of_two_writers_of_one_version_one_wins(self, open_store: OpenStore) -> None:
         one, two = open_store(), open_store()
         put(one, A, node(1))
