@@ -13,6 +13,7 @@ import re
 import select
 import shutil
 import signal
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -159,3 +160,17 @@ def test_the_same_file_takes_the_same_way_through_the_cloud_path_as_through_the_
     assert cloud.fates() == {"lost", "late", "twice"}, logs
     cloud.up.signal(signal.SIGKILL)
     cloud.wait_until_nothing_runs()
+
+
+def test_without_the_emulators_it_says_in_one_line_how_to_get_them(tmp_path: Path) -> None:
+    shutil.copytree(SCENARIOS / "report", tmp_path / "workflows" / "report")
+    environ = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [ONWARD, "up", "--emulators"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "gcloud is not installed" in last
+    assert "`gcloud components install cloud-firestore-emulator pubsub-emulator`" in last
+    assert "Traceback" not in done.stderr
+    assert "another runtime" not in done.stderr

@@ -68,7 +68,7 @@ def command(emulator: Emulator) -> list[str]:
     if gcloud is None:
         raise Missing(
             "gcloud is not installed (https://cloud.google.com/sdk/docs/install); then "
-            f"`gcloud components install {emulator.component}` brings its emulator"
+            f"`gcloud components install {FIRESTORE.component} {PUBSUB.component}` brings the emulators"
         )
     asked = [gcloud, "info", "--format=value(installation.sdk_root)"]
     root = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
