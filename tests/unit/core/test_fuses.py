@@ -43,6 +43,10 @@ def test_what_runs_before_after_and_beside_them_does_not() -> None:
     ]
 
 
+def test_what_runs_at_the_same_time_counts_once() -> None:
+    assert said(on("a", 3), on("b", 3), on("c", 3, "a", "b")) == []
+
+
 def test_steps_without_a_time_limit_tell_nothing() -> None:
     assert said(on("a", None), on("b", None, "a"), max_age=0.2) == []
 
