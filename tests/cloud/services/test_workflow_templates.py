@@ -30,7 +30,8 @@ class Templates(TemplateWorld):
     def owner(self) -> str | None:
         """Whose the one workflow is, as its bell would be asked."""
         (name,) = self.dataproc.running_workflows()
-        return owners.workflow(self.clients, name)
+        owned = owners.workflow(self.clients, name)
+        return None if owned is None else owned.name
 
 
 MANAGED = {
