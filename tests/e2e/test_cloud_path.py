@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -50,7 +49,7 @@ class Door:
         # A door that hangs ends, and its test with all that it said.
         self._limit = threading.Timer(LIMIT_S, self.up.signal, [signal.SIGTERM])
         self._limit.start()
-        self._address = self._until("answers at ").split()[-1]
+        self._until("answers at ")
 
     def run(self) -> Any:
         """Drop an object; returns the run that it started, in detail, once it has ended."""
@@ -59,8 +58,13 @@ class Door:
         (landing / "a.csv").write_text("a b\nc d\n")
         run = self._until("of report started").split()[2]
         self._until(f"run {run} of report ")
-        with urllib.request.urlopen(f"{self._address}/v1/runs/{run}") as answer:
-            return json.load(answer)
+        return json.loads(self.onward("show", run, "--json"))
+
+    def onward(self, *args: str) -> str:
+        """What another command prints beside it."""
+        done = subprocess.run([ONWARD, *args], cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def wait_until_nothing_runs(self) -> None:
         """Returns when no process is left that has to do with its folder."""
@@ -150,13 +154,16 @@ def trace(run: Any) -> Trace:
 def test_the_same_file_takes_the_same_way_through_the_cloud_path_as_through_the_embedded_runtime(
     door: Callable[..., Door],
 ) -> None:
-    embedded = door("embedded").run()
+    own = door("embedded")
+    embedded = own.run()
     cloud = door("cloud", "--emulators", "--faults", json.dumps(FAULTS))
     run = cloud.run()
     logs = cloud.logs()
     assert run["state"] == embedded["state"] == "succeeded", f"{run}\n{logs}"
     assert trace(run) == trace(embedded), logs
     assert run["steps"][-1]["output"] == embedded["steps"][-1]["output"] == "2026-11-22"
+    for each, shown in ((own, embedded), (cloud, run)):
+        assert each.onward("logs", shown["run"], "clean", "--attempt", "1") == "the first time it fails\n"
     assert cloud.fates() == {"lost", "late", "twice"}, logs
     cloud.up.signal(signal.SIGKILL)
     cloud.wait_until_nothing_runs()
