@@ -23,6 +23,7 @@ from onward.core.commands import (
     Command,
     Find,
     Preparation,
+    Put,
     ReadStatus,
     SetTimer,
     SpillHistory,
@@ -42,6 +43,7 @@ from onward.core.events import (
 )
 from onward.core.pipeline import SECOND
 from onward.core.plan import WIDTH, Plan
+from onward.core.state import Run, RunKey
 from onward.jobs import Jobs
 from onward.overlay import Known
 from onward.plans import Plans
@@ -99,6 +101,8 @@ class Engine:
         self.alone = alone
         self.plans = Plans(store)
         self.jobs = Jobs(store, objects)
+        self.on_run: Callable[[str, Run], None] | None = None
+        """Told of each change of a run as a whole, once it is committed."""
 
     def handle(self, event: Event) -> Sequence[Event]:
         """Deal with one event to the end; returns what carrying out reported. Raises `Temporary` when it
@@ -137,6 +141,11 @@ class Engine:
                 break
         if known is not None:
             known.wrote(writes, versions)
+        if self.on_run is not None:
+            for change, _ in writes:
+                match change:
+                    case Put(key=RunKey(run=run), doc=Run() as doc):
+                        self.on_run(run, doc)
         if work.told:
             self.bus.publish(work.told)
         todo = [command for command in work.commands if work.holds(command)]
@@ -227,9 +236,9 @@ class Engine:
         except UserError:
             return False  # the submit that follows will say what is wrong
 
-    def verdict(self, ref: JobRef, status: Status) -> Verdict:
-        """What a service said by itself, as the event that a status read would have given."""
-        return replace(self.jobs.verdict(self._plan(ref.run), ref, status), read=False)
+    def verdict(self, ref: JobRef, status: Status, *, read: bool = True) -> Verdict:
+        """What a status means for its step. Not `read`: the service said it by itself, unasked."""
+        return replace(self.jobs.verdict(self._plan(ref.run), ref, status), read=read)
 
     def _find(self, command: Find) -> Found:
         run, now = command.run, self.clock.now()

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, Room, StartRun
+from onward.core.events import Bell, CancelRun, Event, Room, StartRun, Verdict
 from onward.core.matching import match
 from onward.core.naming import next_try, parse_job_name, run_id
 from onward.core.params import bind
@@ -30,11 +30,13 @@ from onward.ingress.facts import (
 )
 from onward.messaging.tasks import EARLY
 from onward.plans import Plans
-from onward.ports import Bus, Clock, Store, Timers
+from onward.ports import Bus, Clock, JobRef, Owned, Status, Store, Timers
 
 Outcome = Event | Ignored | Poison
-Whose = Callable[[Doorbell], str | None]
-"""The derived name on the label of what rings, where the bell itself does not say it. One read."""
+Whose = Callable[[Doorbell], Owned | None]
+"""Whose job it is that rings, where the bell itself does not say it. A read."""
+Judge = Callable[[JobRef, Status], Verdict]
+"""What a status means for its step."""
 
 
 class Intake:
@@ -48,6 +50,7 @@ class Intake:
         timers: Timers,
         bus: Bus,
         whose: Whose,
+        judge: Judge,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -56,6 +59,7 @@ class Intake:
         self._timers = timers
         self._bus = bus
         self._whose = whose
+        self._judge = judge
         self._clock = clock
 
     def outcomes(self, fact: Fact) -> Iterator[Outcome]:
@@ -133,7 +137,8 @@ class Intake:
         return found.doc if found is not None and isinstance(found.doc, Run) else None
 
     def _rung(self, bell: Doorbell) -> Iterator[Outcome]:
-        owner = bell.owner or parse_job_name(self._whose(bell) or "")
+        owned = self._whose(bell) if bell.owner is None else None
+        owner = bell.owner or parse_job_name(owned.name if owned is not None else "")
         plan = None if owner is None else self._plans.of_run(owner.run)
         if owner is None or plan is None:
             yield Ignored(NOT_OURS)
@@ -145,6 +150,10 @@ class Intake:
                         yield from self._cluster_rang(plan, owner.run, name, cluster)
                     case Dataflow(detached=False) if bell.begins:
                         yield Ignored("the job has begun, and its step waits for its end")
+                    case _ if owned is not None and owned.status is not None:
+                        # To see whose it is was to see how it is: that read is the verdict.
+                        ref = JobRef(owned.name, owner.run, name, owner.attempt, node.step, owned.status.job)
+                        yield self._judge(ref, owned.status)
                     case _:
                         yield Bell(owner.run, name, owner.attempt)
                 return

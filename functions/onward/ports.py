@@ -140,6 +140,13 @@ class Status(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Owned(NamedTuple):
+    """A job found by its service's own id: the derived name on its label, and how it is, if that was seen."""
+
+    name: str
+    status: Status | None = None
+
+
 class Service(Protocol):
     """Runs jobs: Dataflow, Dataproc, Cloud Workflows, python, or what stands for them on a laptop."""
 

@@ -20,12 +20,13 @@ from onward.core.errors import UserError
 if TYPE_CHECKING:
     from onward.caller import Caller
     from onward.calls.wire import Results
+    from onward.core.state import Run
     from onward.deployed import Deployed
     from onward.engine import Engine
     from onward.ingress.facts import Doorbell, Parser
     from onward.messaging.pubsub import PubSubBus
     from onward.messaging.tasks import CloudTasks
-    from onward.ports import Services
+    from onward.ports import Owned, Services
     from onward.receiver import Receiver
     from onward.services.clients import Clients
     from onward.settings import Settings
@@ -59,7 +60,14 @@ class Cloud:
 
         engine = self.engine
         intake = Intake(
-            engine.store, engine.plans, self._deployed, self._timers, self._bus, self._whose, self._clock
+            engine.store,
+            engine.plans,
+            self._deployed,
+            self._timers,
+            self._bus,
+            self._whose,
+            engine.verdict,
+            self._clock,
         )
         letters = DeadLetters(Topic(self._settings.topic(self._settings.dead_letter_topic)))
         return Receiver(intake, engine, letters, self._clock, log)
@@ -89,7 +97,7 @@ class Cloud:
         """The engine on Firestore, Pub/Sub and Cloud Tasks."""
         from onward.engine import Engine
 
-        return Engine(
+        engine = Engine(
             self._store,
             self._services,
             self._timers,
@@ -98,6 +106,8 @@ class Cloud:
             self._clock,
             lambda: secrets.token_hex(8),
         )
+        engine.on_run = _tell
+        return engine
 
     @cached_property
     def _objects(self) -> GcsObjects:
@@ -175,7 +185,7 @@ class Cloud:
 
         return Deployed(self._settings.workflows, self._settings.code_bucket, lambda: self.engine.plans)
 
-    def _whose(self, bell: Doorbell) -> str | None:
+    def _whose(self, bell: Doorbell) -> Owned | None:
         from onward.services import owners
 
         match bell.kind:
@@ -217,6 +227,20 @@ def _deployment(door: str) -> Cloud | None:
         # Delivered again until the deployment is mended.
         log({"severity": "CRITICAL", "message": f"the settings are wrong: {error}", "door": door})
         return None
+
+
+def _tell(run: str, doc: Run) -> None:
+    """A line for each state that a run comes to: alerts and people look for it."""
+    why = f": {doc.error}" if doc.error else ""
+    log(
+        {
+            "severity": "ERROR" if doc.state == "failed" else "NOTICE",
+            "message": f"run {run} of {doc.pipeline} is {doc.state}{why}",
+            "run_state": doc.state,
+            "run": run,
+            "pipeline": doc.pipeline,
+        }
+    )
 
 
 def log(line: Mapping[str, Any]) -> None:

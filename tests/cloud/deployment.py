@@ -185,8 +185,18 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """The log lines since the last call."""
-    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    """The log lines since the last call, but for those about runs as a whole."""
+    return lambda: [line for line in _logged(capsys) if "run_state" not in line]
+
+
+@pytest.fixture
+def run_lines(capsys: pytest.CaptureFixture[str]) -> Lines:
+    """The log lines since the last call that say what became of a run."""
+    return lambda: [line for line in _logged(capsys) if "run_state" in line]
+
+
+def _logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.fixture

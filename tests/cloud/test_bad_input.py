@@ -202,9 +202,9 @@ def freezing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], Non
     submit = Engine._submit
     planned: dict[str, Callable[[], None]] = {}
 
-    def frozen(engine: Engine, command: Any) -> Any:
+    def frozen(engine: Engine, command: Any, jobs: Any) -> Any:
         planned.pop(command.node, lambda: None)()
-        return submit(engine, command)
+        return submit(engine, command, jobs)
 
     monkeypatch.setattr(Engine, "_submit", frozen)
     return planned.__setitem__

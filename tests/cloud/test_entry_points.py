@@ -160,6 +160,17 @@ def about(name: str, deployment: Deployment, step: str) -> dict[str, Any]:
     return found
 
 
+def test_a_run_says_what_it_comes_to_in_a_line_that_alerts_look_for(deployment: Deployment, run_lines: Lines):
+    start = push(b'{"date": "2026-09-01"}', {"pipeline": "sales", "key": "k"})
+    assert deployment.post("on_message", request(start)) == 204
+    (started,) = run_lines()
+    run = started["run"]
+    assert deployment.post("on_command", request(push({"command": "cancel", "run": run}))) == 204
+    (cancelling,) = run_lines()
+    assert (started["severity"], started["run_state"], started["pipeline"]) == ("NOTICE", "running", "sales")
+    assert cancelling["message"] == f"run {run} of sales is cancelling"
+
+
 @pytest.mark.parametrize(
     ("name", "step"),
     [(name, step) for start, step in RINGING.items() for name in NAMES if name.startswith(start)],
@@ -172,10 +183,11 @@ def test_an_example_about_a_job_of_ours_reads_its_status_once_and_believes_that(
     for sent in every * 2:
         assert running.post("on_job_event", sent) == 204
     assert running.phase(step) == "succeeded"
-    whose = len(every) * 2 if step == "report" else 0  # an execution's name does not say it: another read
-    assert running.services.of(step).calls[READS[step]] == 1 + whose
+    # An execution's name does not say whose it is: whoever looks that up has read the verdict.
+    reads, event = (len(every) * 2, "verdict") if step == "report" else (1, "bell")
+    assert running.services.of(step).calls[READS[step]] == reads
     for line in lines():
-        expected = ("INFO", "handled", "bell", RUN, step, 1)
+        expected = ("INFO", "handled", event, RUN, step, 1)
         assert (
             tuple(line[key] for key in ("severity", "outcome", "event", "run", "step", "attempt")) == expected
         )

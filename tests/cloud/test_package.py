@@ -180,7 +180,8 @@ def send(
         asked = urllib.request.Request(addresses[door], what.body, dict(what.headers), method="POST")
         with urllib.request.urlopen(asked, timeout=60) as answer:
             assert answer.status == 204
-        line: dict[str, Any] = json.loads(running[door].stdout.readline())
+        lines = (json.loads(line) for line in running[door].stdout)
+        line: dict[str, Any] = next(line for line in lines if "door" in line)
         assert (line["door"], line["outcome"]) == (door, "handled"), line
         silent.remove(door)
         return line

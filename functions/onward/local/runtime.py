@@ -268,7 +268,7 @@ class Runtime:
         self._events.post([Bell(ref.run, ref.node, ref.attempt)])
 
     def _returned(self, results: list[tuple[JobRef, Status]]) -> None:
-        self._events.post_now([self.engine.verdict(ref, status) for ref, status in results])
+        self._events.post_now([self.engine.verdict(ref, status, read=False) for ref, status in results])
 
 
 class _NoBus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from onward.core.errors import Unavailable
+from onward.ports import Owned, Status
 from onward.services.clients import Clients
 from onward.services.dataproc_jobs import endpoint
 from onward.services.dataproc_templates import cluster_operation, workflow_operation
@@ -12,10 +13,11 @@ from onward.services.grpc_errors import said
 from onward.services.labels import JOB
 from onward.services.links import at
 from onward.services.service import CALL_SECONDS
+from onward.services.workflows import described
 
 
-def execution(clients: Clients, name: str) -> str | None:
-    """The derived name of the job that this execution of Cloud Workflows (a full name) is. One read."""
+def execution(clients: Clients, name: str) -> Owned | None:
+    """Whose job this execution of Cloud Workflows (a full name) is, and how it is. One read."""
     from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
     from google.cloud.workflows import executions_v1 as wf
 
@@ -26,24 +28,26 @@ def execution(clients: Clients, name: str) -> str | None:
         return None
     except GoogleAPICallError as error:
         raise Unavailable(f"Cloud Workflows did not say whose {name} is: {said(error)}") from error
-    label: str | None = found.labels.get(JOB)
-    return label
+    return _owned(found.labels, described(found).status)
 
 
-def workflow(clients: Clients, name: str) -> str | None:
-    """The derived name of the job that this operation of a Dataproc workflow (a full name) is. Two reads.
+def workflow(clients: Clients, name: str) -> Owned | None:
+    """Whose job this operation of a Dataproc workflow (a full name) is. Two reads.
 
     The labels of what it made say it: of its first job, or of the operation that created its cluster.
     """
     from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound
 
     try:
-        label: str | None = _made_by(clients, name).get(JOB)
+        return _owned(_made_by(clients, name))
     except (NotFound, Forbidden):
         return None
     except GoogleAPICallError as error:
         raise Unavailable(f"Dataproc did not say whose {name} is: {said(error)}") from error
-    return label
+
+
+def _owned(labels: Mapping[str, str], status: Status | None = None) -> Owned | None:
+    return Owned(labels[JOB], status) if JOB in labels else None
 
 
 def _made_by(clients: Clients, name: str) -> Mapping[str, str]:

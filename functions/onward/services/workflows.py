@@ -64,7 +64,7 @@ class Executions:
         from google.cloud.workflows import executions_v1 as wf
 
         get = wf.GetExecutionRequest(name=job)
-        return _job(self._client().get_execution(get, retry=None, timeout=seconds))
+        return described(self._client().get_execution(get, retry=None, timeout=seconds))
 
     def named(self, ref: JobRef, seconds: float) -> Sequence[Job]:
         """See `service.Api`."""
@@ -75,7 +75,7 @@ class Executions:
             parent=self._parent(ref), view=wf.ExecutionView.FULL, filter=f'label.{JOB}="{ref.name}"'
         )
         found = self._client().list_executions(listing, retry=None, timeout=seconds)
-        return [_job(each) for each in sorted(found, key=lambda each: (each.start_time, each.name))]
+        return [described(each) for each in sorted(found, key=lambda each: (each.start_time, each.name))]
 
     def cancel(self, job: str, seconds: float) -> None:
         """See `service.Api`."""
@@ -109,7 +109,8 @@ def _argument(request: JobRequest) -> str:
     return argument.decode()
 
 
-def _job(execution: wf.Execution) -> Job:
+def described(execution: wf.Execution) -> Job:
+    """The execution, as all services' jobs are described."""
     state = _ENDED.get(execution.state.name, JobState.RUNNING)
     status = Status(
         state,

@@ -16,7 +16,7 @@ from onward.engine import Engine
 from onward.ingress.envelope import Request
 from onward.ingress.facts import Doorbell, Parser
 from onward.intake import Intake
-from onward.ports import Accepted, JobRef, JobRequest, Status, Submission
+from onward.ports import Accepted, JobRef, JobRequest, Owned, Status, Submission
 from onward.receiver import Receiver
 from onward.stores.memory import MemoryStore
 from unit.ingress.envelopes import NOW, pushed
@@ -51,6 +51,7 @@ class World:
         self.trouble: Exception | None = None
         self.trouble_of: str = ""
         self.labels: dict[str, str] = {}
+        self.seen: dict[str, Status] = {}
         self.store = MemoryStore()
         self.engine = Engine(
             self.store,
@@ -69,6 +70,7 @@ class World:
             _Timers(self.timers),
             _Bus(self.told),
             self.whose,
+            self.engine.verdict,
             self,
         )
         self.receiver = Receiver(self.intake, self.engine, self, self, self.lines.append)
@@ -107,8 +109,9 @@ class World:
     def cancel(self, ref: JobRef) -> None:
         pass
 
-    def whose(self, bell: Doorbell) -> str | None:
-        return self.labels.get(bell.id)
+    def whose(self, bell: Doorbell) -> Owned | None:
+        name = self.labels.get(bell.id)
+        return None if name is None else Owned(name, self.seen.get(bell.id))
 
     def bury(self, door: str, reason: str, data: bytes, attributes: Mapping[str, str]) -> None:
         if isinstance(self.trouble, Temporary):

@@ -202,6 +202,15 @@ def test_an_execution_is_found_by_its_label(world: World, run: str):
     assert world.reads == 1
 
 
+def test_to_see_whose_an_execution_is_and_how_it_is_takes_one_read(world: World, run: str):
+    execution = "00000000-1111-4222-8333-444444444444"
+    world.labels[execution] = job_name("first", run, 0, 1)
+    world.seen[execution] = Status(JobState.SUCCEEDED, "its/name", {"done": True})
+    assert world.receive(completions.parse, pushed(payload("workflows_execution_succeeded.logentry"))) == 204
+    assert world.reads == 0
+    assert job_name("second", run, 1, 1) in world.submitted
+
+
 def test_a_bell_of_a_run_that_is_not_ours_is_ignored(world: World):
     entry = ours("dataproc_submit_job_last_done.logentry")
     assert world.receive(completions.parse, pushed(entry)) == 204
