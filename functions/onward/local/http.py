@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -36,6 +36,7 @@ class Response(NamedTuple):
     status: int
     body: bytes | AsyncGenerator[bytes, None]
     content_type: str = "application/json"
+    headers: Sequence[tuple[str, str]] = ()
 
 
 class Refusal(Exception):
@@ -155,6 +156,7 @@ class _Exchange:
     async def answer(self, response: Response) -> None:
         """Send it. Raises ConnectionError when the other side is gone."""
         headers = [("content-type", response.content_type), ("x-content-type-options", "nosniff")]
+        headers += response.headers
         if isinstance(response.body, bytes):
             headers.append(("content-length", str(len(response.body))))
         if self._http.their_state is not h11.DONE:

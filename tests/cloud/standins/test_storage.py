@@ -48,6 +48,14 @@ def test_what_is_written_is_the_file_of_that_name_and_is_read_again(
     assert objects.exists(uri)
 
 
+@pytest.mark.parametrize("size", [0, 1, 256 * 1024, 300_000, 512 * 1024])
+def test_an_upload_of_unknown_length_comes_in_pieces(client: Any, tmp_path: Path, size: int) -> None:
+    content = b"ab" * (size // 2) + b"c" * (size % 2)
+    with client.bucket("work").blob("x").open("wb", chunk_size=256 * 1024) as file:
+        file.write(content)
+    assert (tmp_path / "work/x").read_bytes() == content
+
+
 def test_a_file_of_a_job_is_an_object_and_one_that_is_being_written_is_none(
     client: Any, tmp_path: Path
 ) -> None:

@@ -5,23 +5,26 @@ Functions and jobs so see the same objects. Hidden and temporary files are no ob
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import mimetypes
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
 from typing import Any
 
+import google_crc32c  # of Google's storage client
 import msgspec
 
 from onward.core.errors import UserError
 from onward.local.buckets import Buckets, is_ignored
 from onward.local.http import Request, Response, Server
 from onward.local.standins.globs import pattern
+from onward.local.standins.resumable import Uploads
 
 LARGEST = 256 * 1024 * 1024
 """Bytes of an upload: it is held in memory."""
@@ -59,6 +62,7 @@ class Storage:
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
+        self._uploads = Uploads()
         self._server = Server(self._handle, _error, LARGEST)
 
     async def listen(self) -> str:
@@ -81,19 +85,22 @@ class Storage:
         query = request.query
         match request.method:
             case "GET" if found := _OBJECT.fullmatch(request.path):
-                if query.get("alt") == "media":
-                    return Response(
-                        200, self._path(**found.groupdict()).read_bytes(), "application/octet-stream"
-                    )
-                return _json(self._described(**found.groupdict()))
+                return self._got(found["bucket"], found["name"], query)
             case "GET" if found := _LIST.fullmatch(request.path):
                 return self._listed(found["bucket"], query)
             case "POST" if found := _UPLOAD.fullmatch(request.path):
                 return self._upload(found["bucket"], request)
+            case "PUT" if found := _UPLOAD.fullmatch(request.path):
+                return self._go_on(found["bucket"], request)
             case "DELETE" if found := _OBJECT.fullmatch(request.path):
                 self._path(**found.groupdict()).unlink()
                 return Response(204, b"")
         return _error(501, f"this stand-in has no {request.method} {request.path}")
+
+    def _got(self, bucket: str, name: str, query: Mapping[str, str]) -> Response:
+        if query.get("alt") == "media":
+            return Response(200, self._path(bucket, name).read_bytes(), "application/octet-stream")
+        return _json(self._described(bucket, name))
 
     def _path(self, bucket: str, name: str) -> Path:
         path = self._buckets.path(f"gs://{bucket}/{name}")
@@ -127,13 +134,26 @@ class Storage:
                 name = str(msgspec.json.decode(described).get("name") or request.query.get("name", ""))
             case "media":
                 name, content = request.query.get("name", ""), request.body
+            case "resumable":
+                return self._uploads.begin(request)
             case other:
                 return _error(501, f"this stand-in takes no upload of type {other}")
+        return self._write(bucket, name, content, request.query)
+
+    def _go_on(self, bucket: str, request: Request) -> Response:
+        taken = self._uploads.take(request)
+        if isinstance(taken, Response):
+            return taken
+        return self._write(bucket, taken.name, bytes(taken.content), taken.query)
+
+    def _write(self, bucket: str, name: str, content: bytes, query: Mapping[str, str]) -> Response:
         uri = f"gs://{bucket}/{name}"
-        if request.query.get("ifGenerationMatch") == "0" and self._buckets.path(uri).exists():
+        if query.get("ifGenerationMatch") == "0" and self._buckets.path(uri).exists():
             return _error(412, "At least one of the pre-conditions you specified did not hold.")
         self._buckets.write(uri, content)
-        return _json(self._described(bucket, name))
+        # Google's client refuses an upload in pieces whose checksum it can't compare.
+        checksum = base64.b64encode(google_crc32c.value(content).to_bytes(4, "big")).decode()
+        return _json({**self._described(bucket, name), "crc32c": checksum})
 
 
 def _parts(body: bytes) -> tuple[bytes, bytes]:
