@@ -9,7 +9,7 @@ locals {
       labels = { door = "jsonPayload.door", outcome = "jsonPayload.outcome" }
     }
     runs = {
-      title  = "Runs that ended or are overdue"
+      title  = "Runs, by the state that they came to"
       filter = "${local.lines} AND jsonPayload.run_state:*"
       labels = { pipeline = "jsonPayload.pipeline", state = "jsonPayload.run_state" }
     }
@@ -23,21 +23,17 @@ locals {
       filter = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND ${local.of_queue}=one_of(${join(",", [for s in var.dead_letters : "\"${s}\""])})"
       align  = "ALIGN_MAX"
       above  = 0
-      help   = "Look at them, mend the reason that they carry, publish them again: terraform/modules/messaging/README.md says how."
+      help   = "`make letters ${local.place}` tells what waits, and why. Mend the reason, then `make replay ${local.place}` has it dealt with again."
+      lines  = "${local.lines} AND jsonPayload.outcome=\"poison\""
     }
     run_failed = {
       title  = "A run failed"
       filter = "${local.of_metric.runs} AND metric.labels.state=\"failed\""
       align  = "ALIGN_DELTA"
       above  = 0
-      help   = "`onward show RUN` says which step failed and why; `onward retry RUN` tries it again."
-    }
-    run_overdue = {
-      title  = "A run is overdue"
-      filter = "${local.of_metric.runs} AND metric.labels.state=\"overdue\""
-      align  = "ALIGN_DELTA"
-      above  = 0
-      help   = "A run has passed its deadline. `onward show RUN` says what it waits for."
+      help   = "The log names the run, and says why. Mend that, then try the run again; what succeeded is not done again:\n\n    ${local.retry}"
+      lines  = "${local.lines} AND jsonPayload.run_state=\"failed\""
+      label  = "pipeline"
     }
     crashed = {
       title  = "A function crashes"
@@ -45,15 +41,29 @@ locals {
       align  = "ALIGN_DELTA"
       above  = 0
       help   = "An error that nobody expected; the log line has its stack. The event is delivered again."
+      lines  = "${local.lines} AND jsonPayload.outcome=\"crashed\""
+      label  = "door"
     }
     backlog = {
       title  = "Events are not taken"
       filter = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" AND ${local.of_queue}=starts_with(\"${var.prefix}-\") AND NOT ${local.of_queue}=one_of(${join(",", [for s in var.dead_letters : "\"${s}\""])})"
       align  = "ALIGN_MAX"
       above  = 1800
-      help   = "A message is older than half an hour. The log of the function that it is pushed to says why."
+      help   = "A message is older than half an hour. The log says why it is not taken: a permission, a quota, a service that is down."
+      lines  = "${local.lines} AND (jsonPayload.outcome=\"again\" OR severity>=ERROR)"
     }
   }
+  place = "PROJECT=${var.project} PREFIX=${var.prefix}"
+  retry = "gcloud pubsub topics publish ${var.prefix}-command --project ${var.project} --message '{\"command\": \"retry\", \"run\": \"RUN\"}'"
+  # The Logs Explorer with the filter filled in; Monitoring itself puts in the label's value.
+  logs = {
+    for key, alert in merge(local.alerts, { reads = { lines = local.sink } }) : key => join("", [
+      "https://console.cloud.google.com/logs/query;query=${replace(urlencode(alert.lines), "+", "%20")}",
+      can(alert.label) ? "%20AND%20jsonPayload.${alert.label}%3D%22$${metric.label.${alert.label}}%22" : "",
+      "?project=${var.project}",
+    ])
+  }
+  sink = "resource.type=\"logging_sink\" AND resource.labels.name=\"${var.prefix}-completions\""
 
   calls = "serviceruntime_googleapis_com:api_request_count{monitored_resource=\"consumed_api\",credential_id=~\"serviceaccount:(${join("|", var.submitters)})\",method=~\".*\\\\.(%s)\"}"
   reads = format(local.calls, "GetJob|GetBatch|GetOperation|GetExecution|ListJobs|ListExecutions")
@@ -104,7 +114,15 @@ resource "google_monitoring_alert_policy" "threshold" {
       }
     }
   }
-  documentation { content = each.value.help }
+  documentation {
+    content = each.value.help
+    links {
+      display_name = "Log"
+      url          = local.logs[each.key]
+    }
+  }
+  # Nothing is counted where nothing happens: the next one is told again.
+  alert_strategy { auto_close = "1800s" }
 }
 
 # Each job costs one read when it has ended, and few more if it is long. More would be polling.
@@ -121,7 +139,13 @@ resource "google_monitoring_alert_policy" "reads" {
       evaluation_interval = "600s"
     }
   }
-  documentation { content = "Events of ended jobs may be lost, so that only timers find them: look whether the log sink still publishes to ${var.prefix}-completions." }
+  documentation {
+    content = "Events of ended jobs may be lost, so that only timers find them: look whether the log sink still publishes to ${var.prefix}-completions."
+    links {
+      display_name = "Log"
+      url          = local.logs["reads"]
+    }
+  }
 }
 
 locals {

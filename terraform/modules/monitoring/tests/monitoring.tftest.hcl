@@ -10,7 +10,7 @@ variables {
 
 run "what_must_be_known_has_an_alert" {
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.threshold)) == toset(["dead_letters", "run_failed", "run_overdue", "crashed", "backlog"])
+    condition     = toset(keys(google_monitoring_alert_policy.threshold)) == toset(["dead_letters", "run_failed", "crashed", "backlog"])
     error_message = jsonencode(keys(google_monitoring_alert_policy.threshold))
   }
   assert {
@@ -35,7 +35,18 @@ run "only_reads_of_our_own_accounts_are_counted" {
 
 run "the_dashboard_is_json_with_a_chart_for_each" {
   assert {
-    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 9
+    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 8
     error_message = google_monitoring_dashboard.this.dashboard_json
+  }
+}
+
+run "every_alert_leads_to_its_log_lines" {
+  assert {
+    condition     = google_monitoring_alert_policy.threshold["crashed"].documentation[0].links[0].url == "https://console.cloud.google.com/logs/query;query=resource.type%3D%22cloud_run_revision%22%20AND%20resource.labels.service_name%3D~%22%5Eonward-%22%20AND%20jsonPayload.outcome%3D%22crashed%22%20AND%20jsonPayload.door%3D%22$${metric.label.door}%22?project=acme"
+    error_message = google_monitoring_alert_policy.threshold["crashed"].documentation[0].links[0].url
+  }
+  assert {
+    condition     = alltrue([for a in concat(values(google_monitoring_alert_policy.threshold), [google_monitoring_alert_policy.reads]) : length(a.documentation[0].links) == 1])
+    error_message = "an alert without a link to its log lines"
   }
 }
