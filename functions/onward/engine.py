@@ -215,9 +215,7 @@ class Engine:
         match submission:
             case Accepted(job=job, rings=rings):
                 submitted = Submitted(run, node, attempt, job)
-                # A job found by its name may have ended already, and its bell with it.
-                look = command.again or not rings
-                return (submitted, Bell(run, node, attempt)) if look else (submitted,)
+                return (submitted,) if rings else (submitted, Bell(run, node, attempt))
             case Declined(error=why):
                 return (SubmitRefused(run, node, attempt, token, why),)
             case Busy(error=why, wait=wait):

@@ -52,6 +52,7 @@ class Intake:
         whose: Whose,
         judge: Judge,
         clock: Clock,
+        deployment: str = "",
     ) -> None:
         self._store = store
         self._plans = plans
@@ -61,6 +62,8 @@ class Intake:
         self._whose = whose
         self._judge = judge
         self._clock = clock
+        # Two deployments in one project would adopt each other's jobs if their runs had the same ids.
+        self._deployment = (deployment,) if deployment else ()
 
     def outcomes(self, fact: Fact) -> Iterator[Outcome]:
         """What one delivery is good for: each outcome by itself, as one's trouble is none of another's."""
@@ -105,14 +108,16 @@ class Intake:
             except UserError as error:
                 yield Poison(f"{shown(uri)} does not start {pipeline.name}: {error}")
                 continue
-            run = run_id(pipeline.name, "object", arrival.bucket, arrival.name, arrival.generation)
+            run = run_id(
+                pipeline.name, *self._deployment, "object", arrival.bucket, arrival.name, arrival.generation
+            )
             yield StartRun(run, pipeline.name, plan, bound, facts)
 
     def _started(self, start: Start) -> Outcome:
         plan = self._deployed.plan(start.pipeline)
         bound = bind(plan.pipeline.params, start.params)
         key = start.key or ""
-        run = run_id(start.pipeline, "hand", key)
+        run = run_id(start.pipeline, *self._deployment, "hand", key)
         return StartRun(run, start.pipeline, plan.name, bound, {"on": "hand", "key": key})
 
     def _commanded(self, command: Command) -> Outcome:

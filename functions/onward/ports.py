@@ -112,7 +112,7 @@ class Accepted(msgspec.Struct, frozen=True, tag=True):
 
     job: str
     rings: bool = True
-    """Somebody will say when it ends; else it is looked at right away."""
+    """Somebody will say when it ends. A job that was found may have ended, and its bell with it."""
 
 
 class Declined(msgspec.Struct, frozen=True, tag=True):

@@ -1,5 +1,6 @@
 """A deployment's settings: environment variables, read once, each checked.
 
+ONWARD_DEPLOYMENT         keeps apart those that share a project           none
 ONWARD_PROJECT            where Onward keeps its state and topics         required
 ONWARD_REGION             of the timers' queue, and of jobs by default    required
 ONWARD_WORK_BUCKET        large outputs and histories                     required
@@ -36,6 +37,7 @@ from onward.services.settings import Settings as JobSettings
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment."""
 
+    deployment: str
     project: str
     region: str
     work_bucket: str
@@ -75,6 +77,7 @@ _RULES = {
     "project": _Rule(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project id such as my-project"),
     "region": _Rule(r"[a-z]+-[a-z]+[0-9]+", "a region such as europe-west1"),
     "work_bucket": _BUCKET,
+    "deployment": _Rule(r"[a-z][a-z0-9-]{0,30}", "a short name such as prod", ""),
     "timer_url": _Rule(r"https?://[^\s?#]+", "a URL such as https://on-timer-abc.a.run.app"),
     "timer_account": _ACCOUNT,
     "timer_queue": _NAME._replace(default="onward-timers"),

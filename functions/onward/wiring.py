@@ -68,6 +68,7 @@ class Cloud:
             self._whose,
             engine.verdict,
             self._clock,
+            self._settings.deployment,
         )
         letters = DeadLetters(Topic(self._settings.topic(self._settings.dead_letter_topic)))
         return Receiver(intake, engine, letters, self._clock, log)

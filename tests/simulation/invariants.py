@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from onward.core.attempts import check_wait
 from onward.core.events import JobState
-from onward.core.pipeline import DAY, HOUR
+from onward.core.pipeline import DAY
 from onward.core.plan import StepNode
 from onward.core.state import (
     Backoff,
@@ -181,7 +182,7 @@ class Watcher:
 
     def _looked_at_once(self, job: Job) -> None:
         """Without faults, a job that was not stopped or lost is read when it ends, and only then."""
-        first = job.request.step.expect_within or HOUR
+        first = job.request.step.expect_within or check_wait(job.request.step, 0)
         if job.request.again or job.cancelled_at is not None or job.final is JobState.LOST:
             return
         if job.ends - job.begins < first - 5_000_000 and job.reads != self.world.reads_per_job(job):

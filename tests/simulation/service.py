@@ -95,8 +95,9 @@ class Service:
                 return Busy("quota", rng.randint(1, 300) * SECOND)
             self._make(request, world.time + rng.randint(0, 25) * SECOND)
             raise Unavailable("deadline exceeded, but it came through")
+        found = self._has(request.name)
         self._make(request, world.time)
-        return Accepted(request.name)
+        return Accepted(request.name, rings=not found)
 
     def _make(self, request: JobRequest, begins: int) -> None:
         """Make the job, unless there is one of this name that is not lost."""

@@ -22,6 +22,7 @@ NEEDED = {
 def test_what_must_be_set_is_enough():
     settings = read(NEEDED, HERE)
     assert settings == Settings(
+        deployment="",
         project="my-project",
         region="europe-west1",
         work_bucket="my-work",

@@ -43,6 +43,9 @@ SLACK = SECOND
 """A timer may ring this much early, by another machine's clock, and still counts as due."""
 FIRST_CHECK = HOUR
 LONGEST_CHECK = DAY
+DATAPROC_CHECKS = (2 * MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MINUTE)
+"""Waits between the checks of a Dataproc job, doubled from there: whether its last log entry always comes is
+not certain yet (docs/live-checks.md)."""
 RECHECKS = (30 * SECOND, 2 * MINUTE, 10 * MINUTE)
 """A bell rang but the job was still running: the final state may lag behind the event."""
 LOST_LIMIT = 3
@@ -88,9 +91,19 @@ def _running(draft: Draft, name: str, node: Node, job: str) -> None:
     assert isinstance(phase, Submitting | Backoff)
     since = phase.since
     step = draft.step(name).step
-    first = since + (step.expect_within or FIRST_CHECK)
-    timers = draft.set_timer(name, node, first) if step.expect_within else node.timers
+    first = since + (step.expect_within or check_wait(step, 0))
+    timers = draft.set_timer(name, node, first) if first < since + FIRST_CHECK else node.timers
     draft.move(name, node, Running(job, since, _due(step, since, first)), timers=timers, job=job)
+
+
+def check_wait(step: Step, n: int) -> int:
+    """How long to wait for the n-th status check (from 0) of a job of which nothing is heard."""
+    if step.kind == "dataproc":
+        most = len(DATAPROC_CHECKS) - 1
+        wait = DATAPROC_CHECKS[min(n, most)] << max(0, n - most)
+    else:
+        wait = FIRST_CHECK << max(0, n - 1)
+    return min(wait, LONGEST_CHECK)
 
 
 def _due(step: Step, since: int, check: int) -> int:
@@ -226,11 +239,10 @@ def _still_running(draft: Draft, name: str, node: Node, event: Verdict) -> None:
     if event.orphaned:
         return
     step = draft.step(name).step
-    wait = min(FIRST_CHECK << min(phase.checks, 10), LONGEST_CHECK)
-    timers = node.timers
+    wait = check_wait(step, min(phase.checks + 1, 20))
     if event.belled and phase.checks < len(RECHECKS):
         wait = RECHECKS[phase.checks]
-        timers = draft.set_timer(name, node, draft.now + wait)
+    timers = draft.set_timer(name, node, draft.now + wait) if wait < FIRST_CHECK else node.timers
     due = _due(step, phase.since, draft.now + wait)
     still = Running(phase.job, phase.since, due, phase.checks + 1)
     draft.move(name, node, still, "still running", timers=timers)

@@ -50,7 +50,7 @@ class ProcessService:
         except (Refused, UserError) as error:
             return Declined(str(error))
         self._watch(JobRef(name, request.run, request.node, request.attempt, request.step, name))
-        return Accepted(name)
+        return Accepted(name, rings=not request.again)
 
     def status(self, ref: JobRef) -> Status:
         """See `ports.Service`."""
@@ -148,7 +148,7 @@ class PythonService:
             self._waiting.append(
                 Call(name, folder, target, msgspec.json.encode(args), f"{self._logs}/{name}.log")
             )
-        return Accepted(name)
+        return Accepted(name, rings=not request.again)
 
     def flush(self) -> None:
         """Send what was submitted in this turn: together."""

@@ -66,7 +66,7 @@ class Python:
         try:
             self._client().create_task(parent=self._queue, task=task, retry=None, timeout=left)
         except AlreadyExists:
-            pass
+            return Accepted(name, rings=False)
         except GoogleAPICallError as error:
             return submission(TITLE, error)
         return Accepted(name)

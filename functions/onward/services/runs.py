@@ -57,7 +57,7 @@ class SubRuns:
             "hops": hops,
         }
         self._tell(StartRun(child, does.pipeline, plan.name, params, trigger))
-        return Accepted(child)
+        return Accepted(child, rings=not request.again)
 
     def status(self, ref: JobRef) -> Status:
         """See `ports.Service`."""

@@ -88,7 +88,9 @@ class CloudService:
                 left = min(time_left(request, self._clock), CALL_SECONDS)
                 if adopted := self._adopted(request, self._all(_ref(request), left)):
                     return adopted
-            return Accepted(self._api.create(request, time_left(request, self._clock)))
+            job = self._api.create(request, time_left(request, self._clock))
+            # A known request id brings the first answer: what was accepted may be an old job.
+            return Accepted(job, rings=not (request.again and self._api.refuses_repeats))
         except (Refused, UserError) as error:
             return Declined(str(error))
         except NotYet as error:
@@ -145,7 +147,7 @@ class CloudService:
     def _adopted(self, request: JobRequest, jobs: Sequence[Job]) -> Accepted | None:
         ours = _ours(request.name, jobs)
         self._stop_all(ours[1:])
-        return Accepted(ours[0].status.job) if ours else None
+        return Accepted(ours[0].status.job, rings=False) if ours else None
 
     def _taken(self, request: JobRequest) -> Submission:
         jobs = self._all(_ref(request))

@@ -134,7 +134,7 @@ def test_a_job_among_many_of_its_name_is_found_by_its_label(world: FlexWorld) ->
         world.dataflow.end(job.id, State.JOB_STATE_DONE)
     ref = submitted(world)
     assert world.service.status(replace(ref, job=None)).job == ref.job
-    assert world.service.submit(replace(request(world), again=True)) == Accepted(str(ref.job))
+    assert world.service.submit(replace(request(world), again=True)) == Accepted(str(ref.job), rings=False)
 
 
 def test_a_job_whose_name_only_begins_like_ours_is_not_read(world: FlexWorld) -> None:
@@ -147,7 +147,7 @@ def test_a_job_whose_name_only_begins_like_ours_is_not_read(world: FlexWorld) ->
 def test_a_launch_that_is_not_labelled_yet_is_ours_by_its_name(world: FlexWorld) -> None:
     world.dataflow.start(request(world).name, "europe-west1", {}, State.JOB_STATE_QUEUED)
     (job,) = world.running()
-    assert world.service.submit(request(world)) == Accepted(job)
+    assert world.service.submit(request(world)) == Accepted(job, rings=False)
 
 
 def test_of_two_jobs_the_older_counts_and_the_other_is_stopped(world: FlexWorld) -> None:
@@ -156,7 +156,7 @@ def test_of_two_jobs_the_older_counts_and_the_other_is_stopped(world: FlexWorld)
     world.succeed(str(first.job))
     world.dataflow.start(first.name, "europe-west1", labels, State.JOB_STATE_RUNNING)
     assert len(world.running()) == 1
-    assert world.service.submit(replace(request(world), again=True)) == Accepted(str(first.job))
+    assert world.service.submit(replace(request(world), again=True)) == Accepted(str(first.job), rings=False)
     assert world.running() == []
 
 

@@ -17,7 +17,7 @@ from onward.core.attempts import (
 )
 from onward.core.commands import CancelJob, ReadStatus, SetTimer, SpillHistory, Submit
 from onward.core.events import CancelNode, CancelRun, JobState, Verdict, Wake
-from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Retry
+from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Dataproc, Retry, Step
 from onward.core.state import (
     HISTORY_LENGTH,
     Backoff,
@@ -587,3 +587,19 @@ def test_every_change_of_state_is_in_the_history() -> None:
         "running",
         "succeeded",
     ]
+
+
+def test_a_dataproc_job_of_which_nothing_is_heard_is_looked_at_early_and_then_ever_less_often() -> None:
+    one = Step("a", Dataproc("job.py"))
+    life = Life(one)
+    life.start()
+    life.submitted("a")
+    looked, began = [], life.now
+    for _ in range(8):
+        phase = life.phase("a")
+        assert isinstance(phase, Running)
+        life.now = phase.due
+        looked.append((life.now - began) // MINUTE)
+        assert only(ReadStatus, life.wake("a"))
+        life.verdict("a", JobState.RUNNING, belled=False)
+    assert looked == [2, 5, 10, 20, 40, 80, 160, 320]
