@@ -5,9 +5,9 @@ answered        the same, with its first request: the imports and connections th
 first answer    functions-framework as it is deployed: from its start to the answer of its first request
 warm            a request to the same process, one after the other
 
-CPU time says more on a busy machine. Where more is installed than what is deployed, more may be imported:
-google-auth takes up aiohttp where it is there. So `--python` names an interpreter with the packages of
-requirements.txt alone.
+CPU time says more on a busy machine. It is that of the entry point's own process: `run_python` starts another
+for users' code. Where more is installed than what is deployed, more may be imported: google-auth takes up
+aiohttp where it is there. So `--python` names an interpreter with the packages of requirements.txt alone.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -10,11 +11,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 from onward.core.naming import job_name, run_id
+from onward.local.buckets import Buckets
 from onward.local.standins.dataproc import DataprocStandIn
 from onward.local.standins.emulators import FIRESTORE, PUBSUB, running
 from onward.local.standins.server import served
+from onward.local.standins.storage import Storage
 from onward.local.standins.tasks import CloudTasksStandIn
 
 PROJECT, REGION = "bench-project", "europe-west1"
@@ -52,6 +56,13 @@ def sweep(key: str) -> Body:
     return {"event": "sweep", "run": started(key), "purpose": "watch", "n": 1}
 
 
+def call(key: str) -> Body:
+    """A task for a function that does nothing, which the process of users' code is started for."""
+    run = started(key)
+    of = {"job": job_name("a", run, 0, 1), "run": run, "step": "a", "attempt": 1, "pipeline": "p"}
+    return {**of, "file": "steps.py", "function": "nothing", "args": {}, "seconds": 60}
+
+
 # In this order, each finds what the ones before it have made. By a key, which no two requests share.
 REQUESTS: Mapping[str, Callable[[str], Body]] = {
     "on_message": lambda key: message({"pipeline": "p", "key": key}, {"name": key}),
@@ -60,6 +71,7 @@ REQUESTS: Mapping[str, Callable[[str], Body]] = {
     "on_job_event": lambda key: message({"onward-job": job_name("a", started(key), 0, 1)}),
     "on_timer": lambda key: {"name": key, "at": 1, "event": sweep(key)},
     "on_command": lambda key: message({}, {"command": "cancel", "run": started(key)}),
+    "run_python": call,
 }
 
 
@@ -71,10 +83,12 @@ def cloud() -> Iterator[dict[str, str]]:
         pipeline.mkdir(parents=True)
         (pipeline / "pipeline.yaml").write_text(PIPELINE)
         (pipeline / "job.py").touch()
+        (pipeline / "steps.py").write_text("def nothing():\n    pass\n")
         firestore = held.enter_context(running(FIRESTORE, home))
         pubsub = held.enter_context(running(PUBSUB, home))
         tasks = CloudTasksStandIn(f"projects/{PROJECT}/locations/{REGION}/queues/onward-timers")
         standins = held.enter_context(served(DataprocStandIn(), tasks))
+        storage = held.enter_context(stored(Buckets(home / "buckets")))
         topics(pubsub)
         yield {
             **os.environ,
@@ -90,7 +104,24 @@ def cloud() -> Iterator[dict[str, str]]:
             "CLOUD_TASKS_EMULATOR_HOST": standins,
             "FIRESTORE_EMULATOR_HOST": firestore,
             "PUBSUB_EMULATOR_HOST": pubsub,
+            "STORAGE_EMULATOR_HOST": storage,
         }
+
+
+@contextmanager
+def stored(buckets: Buckets) -> Iterator[str]:
+    """Cloud Storage over these folders; yields its address."""
+    served = Storage(buckets)
+    with asyncio.Runner() as runner:
+        address = runner.run(served.listen())
+        thread = Thread(target=runner.get_loop().run_forever)
+        thread.start()
+        try:
+            yield address
+        finally:
+            runner.get_loop().call_soon_threadsafe(runner.get_loop().stop)
+            thread.join()
+            runner.run(served.close())
 
 
 def topics(pubsub: str) -> None:
@@ -101,5 +132,5 @@ def topics(pubsub: str) -> None:
 
     with grpc.insecure_channel(pubsub) as channel:
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
-        for name in ("onward-wake", "onward-dead-letter"):
+        for name in ("onward-wake", "onward-dead-letter", "onward-completions"):
             publisher.create_topic(name=f"projects/{PROJECT}/topics/{name}")

@@ -1,5 +1,6 @@
 """The benchmarks' own promises: the smallest engine does the work it is timed for, and shares are shares."""
 
+import ast
 from contextlib import closing
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from bench.__main__ import COMMITS, Workload, report
 from bench.cold import Door, Life
 from bench.cold import report as cold_report
+from bench.entry_points import REQUESTS
 from bench.floor import Needs, chain, fan, open_steps, run
 
 
@@ -55,3 +57,9 @@ import time:      1000 |     300000 | grpc
     assert table.splitlines()[-1].split(maxsplit=7) == [
         "on_wake", "250", "1.25", "600", "3.00", "1600", "5.0", "grpc 300, flask 90"
     ]  # fmt: skip
+
+
+def test_every_entry_point_is_measured() -> None:
+    main = ast.parse((Path(__file__).parents[2] / "functions" / "main.py").read_text())
+    doors = {each.name for each in main.body if isinstance(each, ast.FunctionDef) and each.name[0] != "_"}
+    assert set(REQUESTS) == doors
