@@ -2,7 +2,7 @@
 
     files/{content of the folder}/{file}               a job's file, in the code bucket
     templates/{content of the folder}/{file}.json      the spec of the Flex Template built from a Beam file
-    onward-{content of the file}                       a Workflows definition
+    {deployment}-{content of the file}                 a Workflows definition
 
 What deploys and what looks it up later derive the same names here. `files` are a folder's: name → SHA-256.
 """
@@ -39,6 +39,6 @@ def template_object(files: Mapping[str, str], name: str) -> str:
     return f"templates/{content_hash(files)}/{name}.json"
 
 
-def definition_id(files: Mapping[str, str], name: str) -> str:
-    """The id of a Workflows definition. KeyError if there is no such file."""
-    return f"onward-{files[name][:32]}"
+def definition_id(files: Mapping[str, str], name: str, deployment: str = "onward") -> str:
+    """The id of a Workflows definition in a deployment. KeyError if there is no such file."""
+    return f"{deployment}-{files[name][:32]}"

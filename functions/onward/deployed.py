@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 class Deployed:
     """Reads the archive when a pipeline is first asked for. `code` is the bucket of the deployed files.
 
-    `plans` are the engine's, which needs the services that need this: so they are asked for late.
+    `plans` are the engine's, which needs the services that need this: so they are asked for late. Definitions
+    are told apart by the name of the `deployment`, as Workflows has one set of them for a project and region.
     """
 
-    def __init__(self, workflows: Path, code: str, plans: Callable[[], Plans]) -> None:
+    def __init__(
+        self, workflows: Path, code: str, plans: Callable[[], Plans], deployment: str = "onward"
+    ) -> None:
         self._workflows = workflows
         self._code = code
         self._plans = plans
+        self._deployment = deployment
         self._compiled: dict[str, Plan] = {}
 
     @cached_property
@@ -84,7 +88,7 @@ class Deployed:
 
     def definition(self, run: str, name: str) -> str:
         """The id of a Workflows definition. Raises `NotFound`."""
-        return definition_id(self._files(run, name), name)
+        return definition_id(self._files(run, name), name, self._deployment)
 
     def _files(self, run: str, name: str) -> Mapping[str, str]:
         plan = self._plans().of_run(run)

@@ -184,7 +184,13 @@ class Cloud:
     def _deployed(self) -> Deployed:
         from onward.deployed import Deployed
 
-        return Deployed(self._settings.workflows, self._settings.code_bucket, lambda: self.engine.plans)
+        settings = self._settings
+        return Deployed(
+            settings.workflows,
+            settings.code_bucket,
+            lambda: self.engine.plans,
+            settings.deployment or "onward",
+        )
 
     def _whose(self, bell: Doorbell) -> Owned | None:
         from onward.services import owners

@@ -118,6 +118,18 @@ def test_what_a_job_needs_has_the_name_by_which_the_functions_look_it_up(project
     assert {kind: set(made[kind]) for kind in found} == found
 
 
+@pytest.mark.usefixtures("sales")
+def test_a_deployment_beside_another_has_definitions_of_its_own(project: Project) -> None:
+    made = compiled(project)
+    plans: Any = OnePlan()
+    deployed = Deployed(project.folder / "build" / "workflows", "code", lambda: plans, "test")
+    steps = deployed.plan("sales").pipeline.steps
+    sources = [step.does.source for step in steps if isinstance(step.does, Workflow)]
+    assert {deployed.definition("r", source) for source in sources} == {
+        id_.replace("onward-", "test-", 1) for id_ in made["definitions"]
+    }
+
+
 def test_sources_are_where_the_manifest_says(project: Project, sales: Path) -> None:
     made = compiled(project)
     build = project.folder / "build"

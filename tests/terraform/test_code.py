@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from onward import settings
+from onward import settings, wiring
+from onward.core.state import Run, RunState
 from onward.ingress import completions, dataflow, dataproc, workflows
+from onward.receiver import SEVERITY
 from onward.stores.firestore_rows import INDEXES, UNINDEXED
 from terraform.applying import CONFIGURATION, LEAST, State, Terraform
 from terraform.granted import number_of
@@ -63,7 +66,7 @@ def test_the_buildpack_is_told_where_the_entry_points_are(applied: State) -> Non
 def test_the_settings_of_every_function_are_read_without_complaint(applied: State) -> None:
     for each in deployed(applied).values():
         found = settings.read(each["service_config"][0]["environment_variables"], Path("/archive/functions"))
-        assert found.project == "acme-data"
+        assert (found.project, found.deployment) == ("acme-data", "onward")
         assert found.jobs.labels == {"team": "data", "env": "prod", "onward": "onward"}
         assert found.jobs.subnetwork.endswith("/subnetworks/jobs")
 
@@ -106,6 +109,28 @@ def test_a_function_that_tasks_call_is_told_its_address_before_it_is_there(
     url = f"https://{each['name']}-{number}.{each['location']}.run.app"
     assert each["service_config"][0]["environment_variables"][f"ONWARD_{setting}_URL"] == url
     assert len(url.removeprefix("https://").split(".")[0]) <= 63
+
+
+def test_every_alert_on_a_line_waits_for_words_that_the_code_writes(applied: State) -> None:
+    words = {"state": {str(each) for each in RunState}, "outcome": set(SEVERITY)}
+    asked = {
+        (label, value)
+        for alert in applied.of("google_monitoring_alert_policy")
+        for threshold in alert["conditions"][0]["condition_threshold"]
+        for label, value in re.findall(r'metric\.labels\.(\w+)="(\w+)"', threshold["filter"])
+    }
+    assert asked == {("state", "failed"), ("outcome", "crashed")}
+    assert [each for each in asked if each[1] not in words[each[0]]] == []
+
+
+def test_every_metric_reads_fields_that_the_code_writes(
+    applied: State, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wiring._tell("0123456789abcdef0123", Run("weather", "p", RunState.FAILED, 0, {}, {}))
+    written = json.loads(capsys.readouterr().out).keys() | {"door", "outcome"}
+    for metric in applied.of("google_logging_metric"):
+        said = f"{metric['filter']} {metric['label_extractors']}"
+        assert set(re.findall(r"jsonPayload\.(\w+)", said)) <= written
 
 
 def test_the_indexes_are_exactly_those_that_the_queries_need(applied: State) -> None:

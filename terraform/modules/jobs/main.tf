@@ -40,7 +40,7 @@ resource "google_workflows_workflow" "this" {
   for_each = { for pair in setproduct(keys(var.definitions), var.regions) : "${pair[0]} ${pair[1]}" => { id = pair[0], region = pair[1] } }
   project  = var.project
   region   = each.value.region
-  name     = each.value.id
+  name     = "${var.prefix}-${trimprefix(each.value.id, "onward-")}"
   # Named by their content: never changed, only added, and removed once no deploy that is kept names them.
   source_contents     = var.definitions[each.value.id]
   service_account     = "projects/${var.project}/serviceAccounts/${var.account}"

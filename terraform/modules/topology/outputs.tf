@@ -25,6 +25,7 @@ output "functions" {
 output "environment" {
   description = "What `onward.settings` reads."
   value = {
+    ONWARD_DEPLOYMENT           = var.prefix
     ONWARD_PROJECT              = var.project
     ONWARD_REGION               = var.region
     ONWARD_WORK_BUCKET          = local.work

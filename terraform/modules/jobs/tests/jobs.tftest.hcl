@@ -48,6 +48,14 @@ run "definitions_and_policies_are_in_every_region" {
   }
 }
 
+run "each_deployment_in_a_project_has_definitions_of_its_own" {
+  variables { prefix = "test" }
+  assert {
+    condition     = [for w in google_workflows_workflow.this : w.name] == ["test-1", "test-1"]
+    error_message = "two deployments would make the same definition"
+  }
+}
+
 run "a_policy_that_can_not_be" {
   command = plan
   variables { autoscaling_policies = { etl = { min_workers = 9, max_workers = 5 } } }
