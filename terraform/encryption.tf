@@ -1,10 +1,10 @@
-# A key of one's own must be open to Google's own accounts, before they keep anything.
+# A key of one's own must be open to Google's own accounts, before they keep anything. For Cloud Storage and Artifact
+# Registry `bootstrap` does it: Terraform's own state is kept there, and must be readable when all of this is gone.
 
 locals {
   encrypts_jobs = ["compute-system", "dataflow-service-producer-prod", "dataproc-accounts", "gcp-sa-workflows"]
   encrypts_onward = [
-    "gcf-admin-robot", "gcp-sa-artifactregistry", "gcp-sa-eventarc", "gcp-sa-firestore", "gcp-sa-pubsub",
-    "gs-project-accounts", "serverless-robot-prod",
+    "gcf-admin-robot", "gcp-sa-eventarc", "gcp-sa-firestore", "gcp-sa-pubsub", "serverless-robot-prod",
   ]
   encrypting = var.kms_key == null ? {} : {
     for pair in concat(

@@ -38,6 +38,19 @@ resource "google_project_service" "this" {
   disable_on_destroy = false
 }
 
+# A key of one's own must be open to Google's own accounts before they keep anything, and for as long as the state is kept.
+data "google_project" "this" {
+  project_id = var.project
+}
+
+resource "google_kms_crypto_key_iam_member" "agent" {
+  for_each      = toset(var.kms_key == null ? [] : ["gcp-sa-artifactregistry", "gs-project-accounts"])
+  crypto_key_id = var.kms_key
+  role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+  member        = "serviceAccount:service-${data.google_project.this.number}@${each.key}.iam.gserviceaccount.com"
+  depends_on    = [google_project_service.this]
+}
+
 resource "google_storage_bucket" "this" {
   #checkov:skip=CKV_GCP_62: who reads and writes is in the audit log; access logs cost more than they say
   for_each                    = local.buckets
@@ -58,7 +71,7 @@ resource "google_storage_bucket" "this" {
     for_each = var.kms_key[*]
     content { default_kms_key_name = encryption.value }
   }
-  depends_on = [google_project_service.this]
+  depends_on = [google_project_service.this, google_kms_crypto_key_iam_member.agent]
 }
 
 resource "google_artifact_registry_repository" "this" {
@@ -78,7 +91,7 @@ resource "google_artifact_registry_repository" "this" {
     action = "DELETE"
     condition { older_than = "7776000s" }
   }
-  depends_on = [google_project_service.this]
+  depends_on = [google_project_service.this, google_kms_crypto_key_iam_member.agent]
 }
 
 resource "google_service_account" "deployer" {

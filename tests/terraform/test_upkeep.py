@@ -24,12 +24,12 @@ def test_a_key_of_ones_own_encrypts_all_that_is_kept(applied: State) -> None:
     home, jobs = number_of(applied), number_of(applied, "acme-jobs")
     for number, agent in (
         (home, "gcp-sa-pubsub"),
-        (home, "gs-project-accounts"),
+        (home, "gcp-sa-firestore"),
         (jobs, "dataproc-accounts"),
     ):
         member = f"serviceAccount:service-{number}@{agent}.iam.gserviceaccount.com"
         assert ("roles/cloudkms.cryptoKeyEncrypterDecrypter", member) in open_to
-    assert len(open_to) == 7 + 2 * 4
+    assert len(open_to) == 5 + 2 * 4
 
 
 def test_definitions_and_policies_are_where_jobs_run(applied: State) -> None:

@@ -35,6 +35,18 @@ run "every_project_has_the_services_that_its_part_needs" {
   }
 }
 
+run "a_key_of_ones_own_is_open_to_those_who_keep_something_here" {
+  variables { kms_key = "projects/k/locations/europe-west1/keyRings/r/cryptoKeys/c" }
+  assert {
+    condition     = [for m in google_kms_crypto_key_iam_member.agent : split("@", m.member)[1]] == ["gcp-sa-artifactregistry.iam.gserviceaccount.com", "gs-project-accounts.iam.gserviceaccount.com"]
+    error_message = "the buckets or the images could not be made"
+  }
+  assert {
+    condition     = alltrue([for b in google_storage_bucket.this : b.encryption[0].default_kms_key_name == var.kms_key]) && google_artifact_registry_repository.this.kms_key_name == var.kms_key
+    error_message = "something is kept with another key"
+  }
+}
+
 run "a_prefix_that_is_too_long" {
   command = plan
   variables { prefix = "seventeen-letters" }
