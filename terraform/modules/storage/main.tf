@@ -23,6 +23,11 @@ resource "google_storage_bucket" "this" {
   public_access_prevention    = "enforced"
   force_destroy               = !var.keep_state
 
+  # What was deleted is kept, and paid for, for a week; what was put aside is not worth it.
+  dynamic "soft_delete_policy" {
+    for_each = each.key == "staging" ? [0] : []
+    content { retention_duration_seconds = soft_delete_policy.value }
+  }
   dynamic "encryption" {
     for_each = var.kms_key[*]
     content { default_kms_key_name = encryption.value }
