@@ -72,11 +72,11 @@ images: .venv/local ## PROJECT=P REGION=R build the Flex Templates of Beam steps
 upload: .venv/local ## PROJECT=P the archive and what jobs need, under names that stand for their content
 	$(call needed,PROJECT)$(BIN)/python .ci/store.py upload $(CODE) build $(ARCHIVE)
 
-plan: terraform/backend.tf ## PROJECT=P REGION=R VARS=FILE what a deployment would change, as build/plan
+plan: terraform/backend.tf ## PROJECT=P REGION=R VARS=FILE what a deployment would change, as build/plan (PLAN=-destroy: its end)
 	@$(call needed,PROJECT REGION)test -d build/earlier || \
 		{ echo "Run make earlier and make compile first, or Workflows definitions that runs still use would go." >&2; exit 1; }
 	$(TERRAFORM) init -input=false -reconfigure -backend-config=bucket=$(STATE)
-	$(TERRAFORM) plan -input=false -out=../build/plan -var project=$(PROJECT) -var region=$(REGION) \
+	$(TERRAFORM) plan $(PLAN) -input=false -out=../build/plan -var project=$(PROJECT) -var region=$(REGION) \
 		-var prefix=$(PREFIX) -var archive=gs://$(CODE)/$(ARCHIVE) $(if $(VARS),-var-file=$(abspath $(VARS)))
 
 terraform/backend.tf:
