@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import time
 from collections.abc import Mapping
 from functools import cache, cached_property
@@ -252,4 +253,5 @@ def _tell(run: str, doc: Run) -> None:
 
 def log(line: Mapping[str, Any]) -> None:
     """One line of JSON, as Cloud Logging takes it from a process's output."""
-    print(msgspec.json.encode(line).decode(), flush=True)
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")  # at once: other requests write, too
+    sys.stdout.flush()
