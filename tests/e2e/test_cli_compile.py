@@ -234,6 +234,20 @@ def test_problems_are_printed_as_validate_does_and_nothing_is_written(project: P
     assert not (project.folder / "build").exists()
 
 
+def test_what_does_not_compile_leaves_nothing_of_before_that_could_be_deployed(
+    project: Project, sales: Path
+) -> None:
+    build = project.folder / "build"
+    compiled(project)
+    (build / "functions.zip").touch()
+    sound = (sales / "pipeline.yaml").read_text()
+    (sales / "pipeline.yaml").write_text(f"{sound}nonsense: 1\n")
+    assert project.command("compile", "-o", "build").returncode == 2
+    assert [path.name for path in build.iterdir()] == ["functions.zip"]
+    (sales / "pipeline.yaml").write_text(sound)
+    compiled(project)
+
+
 def test_a_job_that_would_be_refused_for_its_resources_is_refused_now(project: Project, sales: Path) -> None:
     file = sales / "pipeline.yaml"
     file.write_text(PIPELINE.replace("{region: europe-west1}", "{regoin: europe-west1}"))

@@ -46,7 +46,8 @@ def compile_(places: Places, path: Path | None, output: Path, env: Path | None, 
     """Check all pipelines of the folder PATH, and write what their deployment is made of.
 
     PATH is the workflows folder by default. The same input gives the same bytes. The exit code is 2 when
-    there is a problem; nothing is written then.
+    there is a problem; nothing is written then, and what an earlier compile wrote is removed, so that nobody
+    deploys it instead.
     """
     path = path or places.workflows
     _check(path, output, env)
@@ -54,6 +55,9 @@ def compile_(places: Places, path: Path | None, output: Path, env: Path | None, 
     problems += _undeployable(found)
     if problems:
         tell(found, problems)
+        if (output / MANIFEST).exists():
+            _remove(output)
+            (output / MANIFEST).unlink()
         return WRONG
     kept = dict(_kept(earlier)) if earlier else {}
     try:
@@ -184,12 +188,17 @@ def _write(catalog: Catalog, env: Path, kept: Mapping[str, Path], output: Path) 
 
 def _replace(new: Path, output: Path) -> None:
     """Put the new folders in the place of those that an earlier compile has made."""
+    _remove(output)
     for tree in TREES:
-        if (output / tree).exists():
-            shutil.rmtree(output / tree)
         if (new / tree).exists():
             (new / tree).rename(output / tree)
     (new / MANIFEST).replace(output / MANIFEST)
+
+
+def _remove(output: Path) -> None:
+    for tree in TREES:
+        if (output / tree).exists():
+            shutil.rmtree(output / tree)
 
 
 def _hashes(catalog: Catalog) -> dict[str, str]:
