@@ -1,4 +1,4 @@
-"""Pipelines that would start each other without end, because one writes what the next is started by."""
+"""Pipelines that would start each other without end: one writes what the next is started by, or runs it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from onward.core import matching, templates
 from onward.core.overlap import ANYTHING, Automaton, automaton
-from onward.core.pipeline import ObjectTrigger, Pipeline
+from onward.core.pipeline import ObjectTrigger, Pipeline, SubRun
 from onward.core.problems import Finding, Path, circle, shown
 
 WITHIN = "?*"
@@ -32,20 +32,23 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """One output that starts pipelines: by the name of each, the glob it matches there."""
+    """One output, or a sub-run, that starts pipelines: by the name of each, what to do about it."""
 
     at: Path
-    template: str
+    what: str
     starts: Mapping[str, str]
 
 
 def loops(pipelines: Iterable[Pipeline], env: Mapping[str, str]) -> dict[str, list[Finding]]:
-    """By pipeline, each of its outputs that could lead to another run of it."""
-    triggered = [(each, each.trigger) for each in pipelines if each.trigger is not None]
-    starts = [start for pipeline, trigger in triggered for start in _starts(pipeline.name, trigger)]
+    """By pipeline, each of its outputs and sub-runs that could lead to another run of it."""
+    pipelines = list(pipelines)
+    starts = [start for each in pipelines if each.trigger for start in _starts(each.name, each.trigger)]
+    subs = {each.name: _sub_runs(each) for each in pipelines}
+    by_step = {name for own in subs.values() for output in own for name in output.starts}
     outputs = {
-        pipeline.name: _outputs(pipeline, _known(pipeline, trigger), starts, env)
-        for pipeline, trigger in triggered
+        each.name: subs[each.name] + _outputs(each, _known(each, each.name in by_step), starts, env)
+        for each in pipelines
+        if each.trigger or each.name in by_step
     }
     starters: dict[str, set[str]] = {}
     for name, own in outputs.items():
@@ -63,6 +66,19 @@ def _starts(pipeline: str, trigger: ObjectTrigger) -> Iterator[Start]:
         yield Start(pipeline, glob, bucket + matching.literal_prefix(pattern), automaton(glob))
 
 
+def _sub_runs(pipeline: Pipeline) -> list[Output]:
+    """The steps that are runs of other pipelines."""
+    return [
+        Output(
+            ("steps", step.name, "pipeline"),
+            f"a run of {shown(step.does.pipeline)}",
+            {step.does.pipeline: "remove this step, or the one that leads back"},
+        )
+        for step in pipeline.steps
+        if isinstance(step.does, SubRun)
+    ]
+
+
 def _outputs(
     pipeline: Pipeline, known: Mapping[str, str], starts: list[Start], env: Mapping[str, str]
 ) -> list[Output]:
@@ -72,12 +88,12 @@ def _outputs(
         for position, template in enumerate(step.outputs):
             glob = templates.outline(template, env, known, ANYTHING)
             if started := _started(glob + ANYTHING if glob.endswith("/") else glob, starts):
-                found.append(Output(("steps", step.name, "outputs", position), template, started))
+                found.append(Output(("steps", step.name, "outputs", position), shown(template), started))
     return found
 
 
 def _started(glob: str, starts: list[Start]) -> dict[str, str]:
-    """The pipelines that an object of this glob could start."""
+    """The pipelines that an object of this glob could start, with the cure."""
     prefix = matching.literal_prefix(glob).partition(ANYTHING)[0]
     written: Automaton | None = None
     started: dict[str, str] = {}
@@ -89,26 +105,38 @@ def _started(glob: str, starts: list[Start]) -> dict[str, str]:
             continue
         written = written or automaton(glob)
         if written.meets(start.automaton):
-            started[start.pipeline] = start.glob
+            started[start.pipeline] = f"write to another bucket or prefix than {shown(start.glob)}"
     return started
 
 
-def _known(pipeline: Pipeline, trigger: ObjectTrigger) -> dict[str, str]:
+def _known(pipeline: Pipeline, by_step: bool) -> dict[str, str]:
     """What can be said of a name before there is a run.
 
     Every run of a loop but the first is started by an object: what its name captures is within a part, and a
-    parameter that no name captures has its default.
+    parameter that no name captures has its default. Where a step starts it, too (`by_step`), both may be any
+    text.
     """
-    captures = [set(matching.compile(pattern).names) for pattern in trigger.match]
-    always, ever = set.intersection(*captures), set.union(*captures)
-    known = {f"trigger.{name}": WITHIN for name in always}
-    known |= {"trigger.bucket": trigger.bucket, "trigger.uri": ANYTHING, "trigger.name": ANYTHING}
-    known |= dict.fromkeys(WITHIN_FACTS, WITHIN)
+    known = dict.fromkeys(WITHIN_FACTS, WITHIN)
+    captures: list[set[str]] = []
+    if pipeline.trigger is not None:
+        captures = [set(matching.compile(pattern).names) for pattern in pipeline.trigger.match]
+        known |= {f"trigger.{name}": WITHIN for name in set.intersection(*captures)}
+        known |= {
+            "trigger.bucket": pipeline.trigger.bucket,
+            "trigger.uri": ANYTHING,
+            "trigger.name": ANYTHING,
+        }
     for param in pipeline.params:
-        if param.type in WITHIN_TYPES or (param.type == "string" and param.name in always):
-            known[param.name] = known[f"params.{param.name}"] = WITHIN
-        elif param.type == "string" and param.name not in ever and param.default is not None:
-            known[param.name] = known[f"params.{param.name}"] = param.default
+        if param.type in WITHIN_TYPES:
+            text: str | None = WITHIN
+        elif param.type != "string" or by_step:
+            text = None
+        elif any(param.name in each for each in captures):
+            text = WITHIN if all(param.name in each for each in captures) else None
+        else:
+            text = param.default
+        if text is not None:
+            known[param.name] = known[f"params.{param.name}"] = text
     return known
 
 
@@ -125,9 +153,8 @@ def _leading_back(name: str, outputs: list[Output], starters: Mapping[str, Set[s
         while step != name:
             way.append(step)
             step = hops[step]
-        message = f"{shown(output.template)} could start runs without end: {circle(way)}"
-        hint = f"write to another bucket or prefix than {shown(output.starts[started])}"
-        findings.append(Finding(output.at, message, hint))
+        message = f"{output.what} could start runs without end: {circle(way)}"
+        findings.append(Finding(output.at, message, output.starts[started]))
     return findings
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from onward.core.loops import loops
-from onward.core.pipeline import ObjectTrigger, Param, Pipeline, Python, Step
+from onward.core.pipeline import ObjectTrigger, Param, Pipeline, Python, Step, SubRun
 
 ENV = {"work": "work-bucket", "landing": "in"}
 
@@ -129,3 +129,44 @@ def test_a_name_that_some_pattern_does_not_capture_may_have_slashes() -> None:
 def test_a_captured_name_does_not_hide_the_object_s_own() -> None:
     assert leads_back("gs://in/{{ trigger.name }}", "a/{name}.csv", Param("name", "string"))
     assert leads_back("{{ trigger.uri }}", "a/{uri}.csv", Param("uri", "string"))
+
+
+def parent(name: str, *children: str, match: str | None = None) -> Pipeline:
+    steps = tuple(Step(f"sub{n}", SubRun(child)) for n, child in enumerate(children))
+    return Pipeline(name, steps, trigger=None if match is None else ObjectTrigger("in", (match,)))
+
+
+def test_a_pipeline_that_is_its_own_sub_run_is_refused_at_that_step() -> None:
+    [finding] = loops([parent("a", "other", "a"), parent("other")], ENV)["a"]
+    assert finding.at == ("steps", "sub1", "pipeline")
+    assert finding.message == "a run of `a` could start runs without end: a → a"
+    assert finding.hint == "remove this step, or the one that leads back"
+
+
+def test_a_loop_of_sub_runs_is_said_of_each_of_them_and_not_of_who_starts_it() -> None:
+    found = refused(parent("before", "a"), parent("a", "b"), parent("b", "a", "leaf"), parent("leaf"))
+    assert found == {
+        "a": ["a run of `b` could start runs without end: a → b → a"],
+        "b": ["a run of `a` could start runs without end: b → a → b"],
+    }
+
+
+def test_a_loop_may_lead_through_objects_and_sub_runs() -> None:
+    a = parent("a", "b", match="x/{name}.csv")
+    assert loops([a, child("gs://in/x/{{ name }}.csv")], ENV).keys() == {"a", "b"}
+    assert not loops([a, child("gs://in/y/{{ name }}.csv")], ENV)
+
+
+def child(output: str) -> Pipeline:
+    step = Step("make", Python("make.py", "make"), outputs=(output,))
+    return Pipeline("b", (step,), params=(Param("name", "string"),))
+
+
+def test_what_a_sub_run_is_given_may_be_any_text() -> None:
+    b = pipeline("b", "{name}.csv", "gs://in/{{ name }}.txt", params=(Param("name", "string"),))
+    assert not loops([b, parent("a", match="*/x.txt")], ENV)
+    assert loops([b, parent("a", "b", match="*/x.txt")], ENV).keys() == {"a", "b"}
+
+
+def test_sub_runs_that_nobody_deployed_lead_nowhere() -> None:
+    assert not loops([parent("a", "gone")], ENV)
