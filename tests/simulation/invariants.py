@@ -13,6 +13,7 @@ from onward.core.plan import StepNode
 from onward.core.state import (
     Backoff,
     Document,
+    Failed,
     Key,
     Node,
     NodeKey,
@@ -151,6 +152,14 @@ class Watcher:
     def _run_changed(self, key: Key, old: Run | None, new: Run) -> None:
         assert isinstance(key, RunKey)
         self.runs.add(key.run)
+        awaited = NodeKey(new.trigger.get("run", ""), new.trigger.get("step", ""))
+        if (
+            old is None
+            and "~" not in key.run
+            and awaited.run
+            and self._node(awaited.run, awaited.node).phase.ended
+        ):
+            raise Violation(f"{key} began although its step {awaited} has ended")
         if old is not None and old.state.ended:
             raise Violation(f"{key} had ended as {old.state} and became {new}")
         if old is not None and (old.plan, old.params, old.started) != (new.plan, new.params, new.started):
@@ -160,8 +169,11 @@ class Watcher:
                 found = self._node(key.run, name)
                 if isinstance(node, StepNode) and not found.phase.ended:
                     raise Violation(f"{key} ended as {new.state} while {name} is {found.phase}")
-                if isinstance(node, StepNode) and node.always and not found.attempt:
-                    raise Violation(f"{key} ended as {new.state}, but {name} never ran: {found.phase}")
+                always = isinstance(node, StepNode) and node.always
+                if always and not isinstance(found.phase, Succeeded | Failed):
+                    raise Violation(
+                        f"{key} ended as {new.state}, but {name} did not run to its end: {found.phase}"
+                    )
 
     def _expired(self, run: Versioned | None) -> bool:
         doc = run.doc if run is not None else None

@@ -300,3 +300,51 @@ def _both(*patches: Any) -> Iterator[None]:
         for each in patches:
             stack.enter_context(each)
         yield
+
+
+@mutation(seed=1)
+def what_cleans_up_is_passed_over_like_any_step() -> Any:
+    begins = transition.ready
+
+    def ready(draft: Draft, name: str, node: Node, event: object) -> None:
+        planned = draft.plan.nodes[name]
+        draft.plan.nodes[name] = replace(planned, always=False)
+        try:
+            begins(draft, name, node, event)
+        finally:
+            draft.plan.nodes[name] = planned
+
+    return _both(patch.object(transition, "ready", ready), _rules({(transition.Waiting, Wake): ready}))
+
+
+@mutation(seed=3)
+def what_cleans_up_is_cancelled_with_the_run() -> Any:
+    stops = attempts.cancel
+
+    def cancel(draft: Draft, name: str, node: Node, event: Any) -> None:
+        planned = draft.plan.nodes[name]
+        draft.plan.nodes[name] = replace(planned, always=False)
+        try:
+            stops(draft, name, node, event)
+        finally:
+            draft.plan.nodes[name] = planned
+
+    active = (Submitting, Running, attempts.Backoff)
+    return _rules({(phase, attempts.CancelNode): cancel for phase in active})
+
+
+@mutation(seed=154)
+def a_sub_run_starts_whatever_became_of_its_step() -> Any:
+    return patch.object(runs, "_is_awaited", lambda *_: True)
+
+
+@mutation(seed=2)
+def an_attempt_asks_about_the_job_of_the_one_before() -> Any:
+    begins = attempts.begin
+
+    def begin(draft: Draft, name: str, node: Node, *args: Any, **kwargs: Any) -> None:
+        begins(draft, name, node, *args, **kwargs)
+        key = transition.NodeKey(draft.run_id, name)
+        draft.changes[key] = Put(key, replace(draft.node(name), job=node.job))
+
+    return patch.object(attempts, "begin", begin)
