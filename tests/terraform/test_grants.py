@@ -153,3 +153,9 @@ def test_who_may_start_runs_can_not_cancel_them(applied: State) -> None:
         "start": {"group:data@example.com", console},
         "command": {"group:operators@example.com", console},
     }
+
+
+def test_only_sinks_and_python_steps_ring_for_jobs(applied: State) -> None:
+    sinks = {each["writer_identity"] for each in applied.of("google_logging_project_sink")}
+    found = {each.member for each in made(applied) if (each.on, each.name) == ("topic", "onward-completions")}
+    assert found == {member(account("run_python")), *sinks}

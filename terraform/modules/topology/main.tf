@@ -232,7 +232,6 @@ locals {
         [
           { on = "bucket", name = "code", role = local.use.read },
           { on = "bucket", name = "staging", role = local.use.write },
-          { on = "topic", name = "completions", role = local.publish },
           { on = "repository", name = local.repository, role = "roles/artifactregistry.reader" },
         ],
         [for secret in var.secrets : { on = "secret", name = secret, role = "roles/secretmanager.secretAccessor" }],
