@@ -18,7 +18,8 @@ from onward.core.definition.parsing import MAX_TEXT
 from onward.core.errors import BadPipeline, Conflict
 from onward.core.loops import loops
 from onward.core.pipeline import Pipeline, Python
-from onward.core.problems import Problem, shown
+from onward.core.problems import Finding, Problem, shown
+from onward.core.sub_runs import misfits
 
 PIPELINE = "pipeline.yaml"
 ENV = "env.yaml"
@@ -78,7 +79,11 @@ def read(where: Path, env_file: Path | None = None) -> Catalog:
         if other is not entry:
             message = f"{other.folder / PIPELINE} has the name {shown(entry.pipeline.name)} already"
             problems.append(Problem(str(folder / PIPELINE), 1, "pipeline", message, "rename one"))
-    for name, findings in loops([entry.pipeline for entry in found.values()], env).items():
+    sound = {name: entry.pipeline for name, entry in found.items()}
+    together: dict[str, list[Finding]] = {} if alone else misfits(sound, unread=len(found) < len(folders))
+    for name, findings in loops(sound.values(), env).items():
+        together[name] = together.get(name, []) + findings
+    for name, findings in together.items():
         entry = found.pop(name)
         problems.extend(loader.locate(findings, entry.text, str(entry.folder / PIPELINE)))
     return Catalog(found, env, tuple(problems))

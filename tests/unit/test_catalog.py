@@ -229,6 +229,43 @@ def test_pipelines_that_would_start_each_other_without_end_are_refused_and_no_ot
     ]
 
 
+SUB_RUN = """\
+pipeline: {name}
+params: {{day: date, shop: {{type: string, default: all}}}}
+steps:
+  sub:
+    pipeline: {does}
+"""
+
+
+def test_a_sub_run_of_a_pipeline_that_is_not_there_is_a_problem_of_the_whole_folder(where: Path) -> None:
+    put(where, "one")
+    put(where, "two", SUB_RUN.format(name="two", does="onne"))
+    assert said(catalog.read(where), where) == [
+        "w/two/pipeline.yaml:5: steps.sub.pipeline: no pipeline is named `onne`; did you mean `one`?"
+    ]
+    assert not catalog.read(where / "two").problems  # alone, nobody knows what else there is
+
+
+def test_a_sub_run_is_given_the_parameters_that_the_other_pipeline_takes(where: Path) -> None:
+    put(where, "one", SUB_RUN.format(name="one", does="leaf"))
+    put(where, "leaf")
+    put(where, "good", SUB_RUN.format(name="good", does="{pipeline: one, params: {day: '{{ day }}'}}"))
+    put(where, "two", SUB_RUN.format(name="two", does="{pipeline: one, params: {shopp: north}}"))
+    found = catalog.read(where)
+    assert said(found, where) == [
+        "w/two/pipeline.yaml:5: steps.sub.pipeline.params: the parameter `day` (date) of `one` is missing; add it to `params` of `sub`",
+        "w/two/pipeline.yaml:5: steps.sub.pipeline.params.shopp: no parameter of `one` is named `shopp`; did you mean `shop`?",
+    ]
+    assert sorted(found.pipelines) == ["good", "leaf", "one"]
+
+
+def test_a_sub_run_of_a_pipeline_that_is_broken_harms_nobody_before_it_starts(where: Path) -> None:
+    put(where, "one", "pipeline: [")
+    put(where, "two", SUB_RUN.format(name="two", does="one"))
+    assert list(catalog.read(where).pipelines) == ["two"]
+
+
 def test_a_python_step_calls_a_function_that_is_there(where: Path) -> None:
     (put(where, "one") / "job.py").write_text("def rum(x): return x\n")
     assert said(catalog.read(where), where) == [

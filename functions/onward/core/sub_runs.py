@@ -1,0 +1,41 @@
+"""Sub-runs that could never start: of pipelines that are not there, with parameters that those don't take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from onward.core.pipeline import Pipeline, SubRun
+from onward.core.problems import Finding, did_you_mean, listed, shown
+
+
+def misfits(pipelines: Mapping[str, Pipeline], unread: bool) -> dict[str, list[Finding]]:
+    """By pipeline, what is wrong with its sub-runs. `unread`: there are pipelines that nobody could read."""
+    found = {name: list(_misfits(each, pipelines, unread)) for name, each in pipelines.items()}
+    return {name: findings for name, findings in found.items() if findings}
+
+
+def _misfits(pipeline: Pipeline, known: Mapping[str, Pipeline], unread: bool) -> Iterator[Finding]:
+    for step in pipeline.steps:
+        if not isinstance(step.does, SubRun):
+            continue
+        at = ("steps", step.name, "pipeline")
+        child = known.get(step.does.pipeline)
+        if child is not None:
+            yield from _given(child, step.does, at)
+        elif not unread:
+            yield _unknown("pipeline", step.does.pipeline, known, at)
+
+
+def _given(child: Pipeline, does: SubRun, at: tuple[str, ...]) -> Iterator[Finding]:
+    names = [param.name for param in child.params]
+    for name in sorted(does.params.keys() - set(names)):
+        yield _unknown(f"parameter of {shown(child.name)}", name, names, (*at, "params", name))
+    for param in child.params:
+        if param.required and param.name not in does.params:
+            message = f"the parameter {shown(param.name)} ({param.type}) of {shown(child.name)} is missing"
+            yield Finding((*at, "params"), message, f"add it to `params` of {shown(at[1])}")
+
+
+def _unknown(what: str, name: str, known: Collection[str], at: tuple[str, ...]) -> Finding:
+    hint = did_you_mean(name, known) or (f"there are {listed(known)}" if known else "there are none")
+    return Finding(at, f"no {what} is named {shown(name)}", hint)
