@@ -151,7 +151,7 @@ def _streaming(step: Step, names: set[str], root: Node, report: Report) -> None:
         line = root.line_at((*at, "args", "streaming"))
         message = "a streaming job never ends by itself"
         report.say(line, at, message, "add `until: STEP`, which drains it, or `detached: true`")
-    if until is None:
+    if not until:  # or was refused
         return
     line = root.line_at((*at, "until"))
     if until not in names or until == step.name:
@@ -171,5 +171,5 @@ def _drains(pipeline: Pipeline, before: Ancestors | None, root: Node, report: Re
         until = step.does.until or ""
         if before is not None and until in before.bits and before.has(until, step.name):
             at = ("steps", step.name, "dataflow", "until")
-            message = f"{until} only starts when this step has ended"
-            report.say(root.line_at(at), at, message, f"remove {shown(step.name)} from what {until} needs")
+            message = f"{shown(until)} only starts when this step has ended"
+            report.say(root.line_at(at), at, message, f"remove {shown(step.name)} from what {shown(until)} needs")

@@ -31,6 +31,14 @@ from unit.core.definition.loading import SOUND, STEP, problems
         ("1h30m", "0s", "15: steps.clean.timeout: 0s is outside of 1s to 365d"),
         ("1h30m", "400d", "15: steps.clean.timeout: 400d is outside of 1s to 365d"),
         ("max_backoff: 10m", "max_backoff: 10s", "14: steps.clean.retry: `backoff` is longer than `max_backoff`; raise `max_backoff`"),
+        # streaming
+        ("main: clean.py,", "main: clean.py, until: tel,", "12: steps.clean.dataflow.until: there is no step `tel`; did you mean `tell`?"),
+        ("main: clean.py,", "main: clean.py, until: clean,", "12: steps.clean.dataflow.until: waits for itself"),
+        ("main: clean.py,", "main: clean.py, until: [tell],", "12: steps.clean.dataflow.until: must be a step's name, not a list"),
+        ("main: clean.py,", "main: clean.py, until: tell,", "12: steps.clean.dataflow.until: `tell` only starts when this step has ended; remove `clean` from what `tell` needs"),
+        ("main: clean.py,", "main: clean.py, until: tell,", "12: steps.clean.dataflow.until: a job that is drained can't be retried; remove `retry`"),
+        ("rows:", "streaming: true, rows:", "12: steps.clean.dataflow: a streaming job never ends by itself; add `until: STEP`, which drains it, or `detached: true`"),
+        ("main: clean.py,", "main: clean.py, detached: maybe,", "12: steps.clean.dataflow.detached: must be true or false, not `maybe`"),
         # kinds
         ('    python: {call: "tools.py:tell", args: {who: all}}', "    timeout: 1h", "23: steps.tell: needs exactly one of `dataflow`, `dataproc`, `workflow`, `python` and `pipeline`"),
         ("    workflow:", f"    {STEP}\n    workflow:", "20: steps.publish: has `workflow` and `python`; keep exactly one"),
