@@ -172,4 +172,6 @@ def _drains(pipeline: Pipeline, before: Ancestors | None, root: Node, report: Re
         if before is not None and until in before.bits and before.has(until, step.name):
             at = ("steps", step.name, "dataflow", "until")
             message = f"{shown(until)} only starts when this step has ended"
-            report.say(root.line_at(at), at, message, f"remove {shown(step.name)} from what {shown(until)} needs")
+            report.say(
+                root.line_at(at), at, message, f"remove {shown(step.name)} from what {shown(until)} needs"
+            )
