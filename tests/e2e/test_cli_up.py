@@ -103,3 +103,11 @@ def test_a_pipeline_with_a_problem_is_reported_and_keeps_no_other_from_starting(
     up.until("answers at")
     project.drop("2026-01-02/x.csv")
     up.until("of double succeeded")
+
+
+@pytest.mark.parametrize("faults", ["x", '{"lots": 1}', '{"lost": 2}', '{"doubled": -1}', '{"seed": "a"}'])
+def test_faults_that_mean_nothing_are_refused_before_anything_starts(project: Project, faults: str) -> None:
+    done = project.command("up", "--emulators", "--faults", faults)
+    assert done.returncode == 2
+    assert done.stderr.startswith('onward: faults must be JSON such as {"seed": 7, "lost": 0.2}: ')
+    assert done.stderr.count("\n") == 1

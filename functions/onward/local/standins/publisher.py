@@ -6,6 +6,7 @@ import asyncio
 import random
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 
@@ -13,17 +14,18 @@ from onward.local.standins.notices import Notice
 
 SECONDS = 20.0
 """How long the emulator may take."""
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class Faults(msgspec.Struct, frozen=True):
-    """What share of the notices, 0 to 1, meets which fate; that of a topic's n-th follows from the seed."""
+class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What share of the notices meets which fate; that of a topic's n-th follows from the seed."""
 
     seed: int = 0
-    lost: float = 0.0
+    lost: Share = 0.0
     """Only of those about jobs: nothing but its notice ever tells of an object."""
-    doubled: float = 0.0
-    delayed: float = 0.0
-    longest: float = 1.0
+    doubled: Share = 0.0
+    delayed: Share = 0.0
+    longest: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     """Seconds of delay, at most."""
 
 
