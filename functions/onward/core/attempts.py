@@ -44,8 +44,8 @@ SLACK = SECOND
 FIRST_CHECK = HOUR
 LONGEST_CHECK = DAY
 DATAPROC_CHECKS = (2 * MINUTE, 3 * MINUTE, 5 * MINUTE, 10 * MINUTE)
-"""Waits between the checks of a Dataproc job, doubled from there: whether its last log entry always comes is
-not certain yet (docs/live-checks.md)."""
+"""Waits between the checks of Dataproc's jobs and deletes, doubled from there: whether their last log entry
+always comes is not certain yet (docs/live-checks.md)."""
 RECHECKS = (30 * SECOND, 2 * MINUTE, 10 * MINUTE)
 """A bell rang but the job was still running: the final state may lag behind the event."""
 LOST_LIMIT = 3
@@ -98,7 +98,7 @@ def _running(draft: Draft, name: str, node: Node, job: str) -> None:
 
 def check_wait(step: Step, n: int) -> int:
     """How long to wait for the n-th status check (from 0) of a job of which nothing is heard."""
-    if step.kind == "dataproc":
+    if step.kind in ("dataproc", "cluster"):
         most = len(DATAPROC_CHECKS) - 1
         wait = DATAPROC_CHECKS[min(n, most)] << max(0, n - most)
     else:

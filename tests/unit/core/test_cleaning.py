@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from onward.core.commands import CancelJob, Submit
+from onward.core.commands import CancelJob, ReadStatus, Submit
 from onward.core.events import CancelNode, CancelRun, JobState, Room
 from onward.core.pipeline import MINUTE, SECOND, Cluster, Dataflow, Dataproc, Pipeline, Step
 from onward.core.plan import Plan, StepNode, compile_plan
@@ -68,6 +68,17 @@ def test_it_runs_in_a_run_that_is_cancelled_and_is_not_cancelled_with_it() -> No
     told.submitted("~delete-etl", 2)
     told.verdict("~delete-etl", JobState.SUCCEEDED, 2)
     assert told.run.state is RunState.CANCELLED
+
+
+def test_a_delete_of_which_nothing_is_heard_is_looked_at_as_early_as_a_job() -> None:
+    told = life(on_cluster("a"))
+    told.submitted("a")
+    told.verdict("a", JobState.SUCCEEDED)
+    told.submitted("~delete-etl")
+    told.now += 2 * MINUTE
+    assert only(ReadStatus, told.wake("~delete-etl"))
+    told.verdict("~delete-etl", JobState.SUCCEEDED, belled=False)
+    assert told.run.state is RunState.SUCCEEDED
 
 
 def test_it_runs_although_none_of_its_users_ever_started() -> None:
