@@ -56,10 +56,12 @@ class _Unfit(Exception):
     """A folder that can't be taken as it is; the message says which file and why."""
 
 
-def read(where: Path, env_file: Path | None = None) -> Catalog:
+def read(where: Path, env_file: Path | None = None, *, strict: bool = False) -> Catalog:
     """The pipelines below `where`: a folder of pipeline folders, one pipeline's folder, or its file.
 
-    `env_file` stands in for the folder's own `env.yaml`.
+    `env_file` stands in for the folder's own `env.yaml`. `strict`: sub-runs that could never start are
+    problems, too. That is for whoever checks a folder: where pipelines are started, one that is broken, or
+    not there, must keep no other from starting.
     """
     where = where.parent if where.name == PIPELINE else where
     alone = (where / PIPELINE).is_file()
@@ -80,7 +82,9 @@ def read(where: Path, env_file: Path | None = None) -> Catalog:
             message = f"{other.folder / PIPELINE} has the name {shown(entry.pipeline.name)} already"
             problems.append(Problem(str(folder / PIPELINE), 1, "pipeline", message, "rename one"))
     sound = {name: entry.pipeline for name, entry in found.items()}
-    together: dict[str, list[Finding]] = {} if alone else misfits(sound, unread=len(found) < len(folders))
+    together: dict[str, list[Finding]] = {}
+    if strict and not alone:
+        together = misfits(sound, unread=len(found) < len(folders))
     for name, findings in loops(sound.values(), env).items():
         together[name] = together.get(name, []) + findings
     for name, findings in together.items():

@@ -65,7 +65,7 @@ def test_a_sub_run_that_fails_fails_its_step_with_its_error(project: Project) ->
 
 
 def test_a_sub_run_that_can_not_be_started_is_refused_with_a_sentence(project: Project) -> None:
-    add(project, ("outer", OUTER), ("inner", "pipeline: ["))
+    add(project, ("outer", OUTER))
     done = project.command("run", "outer", "-p", "n=3", "--json")
     (inside, _) = json.loads(done.stdout)["steps"]
     assert "inner" in inside["error"]

@@ -241,10 +241,10 @@ steps:
 def test_a_sub_run_of_a_pipeline_that_is_not_there_is_a_problem_of_the_whole_folder(where: Path) -> None:
     put(where, "one")
     put(where, "two", SUB_RUN.format(name="two", does="onne"))
-    assert said(catalog.read(where), where) == [
+    assert said(catalog.read(where, strict=True), where) == [
         "w/two/pipeline.yaml:5: steps.sub.pipeline: no pipeline is named `onne`; did you mean `one`?"
     ]
-    assert not catalog.read(where / "two").problems  # alone, nobody knows what else there is
+    assert not catalog.read(where / "two", strict=True).problems  # alone, nobody knows what else there is
 
 
 def test_a_sub_run_is_given_the_parameters_that_the_other_pipeline_takes(where: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_sub_run_is_given_the_parameters_that_the_other_pipeline_takes(where: 
     put(where, "leaf")
     put(where, "good", SUB_RUN.format(name="good", does="{pipeline: one, params: {day: '{{ day }}'}}"))
     put(where, "two", SUB_RUN.format(name="two", does="{pipeline: one, params: {shopp: north}}"))
-    found = catalog.read(where)
+    found = catalog.read(where, strict=True)
     assert said(found, where) == [
         "w/two/pipeline.yaml:5: steps.sub.pipeline.params: the parameter `day` (date) of `one` is missing; add it to `params` of `sub`",
         "w/two/pipeline.yaml:5: steps.sub.pipeline.params.shopp: no parameter of `one` is named `shopp`; did you mean `shop`?",
@@ -263,6 +263,8 @@ def test_a_sub_run_is_given_the_parameters_that_the_other_pipeline_takes(where: 
 def test_a_sub_run_of_a_pipeline_that_is_broken_harms_nobody_before_it_starts(where: Path) -> None:
     put(where, "one", "pipeline: [")
     put(where, "two", SUB_RUN.format(name="two", does="one"))
+    assert list(catalog.read(where, strict=True).pipelines) == ["two"]
+    shutil.rmtree(where / "one")  # as in the archive of a deployment
     assert list(catalog.read(where).pipelines) == ["two"]
 
 

@@ -76,7 +76,7 @@ def checked(path: Path, env_file: Path | None = None) -> tuple[Catalog, list[Pro
     from onward.local.workflows import check_workflows
     from onward.services import rehearsal
 
-    found = catalog.read(path, env_file)
+    found = catalog.read(path, env_file, strict=True)
     problems = list(found.problems)
     for entry in found.pipelines.values():
         findings = rehearsal.findings(entry.pipeline)
