@@ -28,6 +28,7 @@ module "topology" {
   job_projects   = var.job_projects
   job_roles      = var.job_roles
   secrets        = var.secrets
+  pyspark_bell   = var.pyspark_bell
   starters       = var.starters
   commanders     = var.commanders
   console        = var.console

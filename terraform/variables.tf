@@ -93,6 +93,12 @@ variable "autoscaling_policies" {
   default     = {}
 }
 
+variable "pyspark_bell" {
+  description = "Whether PySpark jobs ring themselves when they have ended. One more status read a job; no wait for a log entry."
+  type        = bool
+  default     = true
+}
+
 variable "secrets" {
   description = "Ids of secrets that jobs may read. Onward itself passes references only."
   type        = set(string)

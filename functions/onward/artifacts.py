@@ -1,6 +1,7 @@
 """Where a deployment puts what jobs need of a pipeline's folder: names that are derived from content alone.
 
     files/{content of the folder}/{file}               a job's file, in the code bucket
+    files/ringing/{its content}/ringing.py             what runs a PySpark main and rings (`onward.ringing`)
     templates/{content of the folder}/{file}.json      the spec of the Flex Template built from a Beam file
     {deployment}-{content of the file}                 a Workflows definition
 
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+from onward import ringing
 
 
 def content_hash(files: Mapping[str, str]) -> str:
@@ -25,6 +28,12 @@ def content_hash(files: Mapping[str, str]) -> str:
 def file_object(files: Mapping[str, str], name: str) -> str:
     """The object of a job's file."""
     return f"files/{content_hash(files)}/{name}"
+
+
+def ringing_object() -> str:
+    """The object of the program that runs a PySpark main and rings."""
+    body = Path(ringing.__file__).read_bytes()
+    return f"files/ringing/{hashlib.sha256(body).hexdigest()}/ringing.py"
 
 
 def modules(files: Mapping[str, str], main: str) -> list[str]:

@@ -10,12 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onward.artifacts import definition_id, file_object, modules, template_object
+from onward.artifacts import definition_id, file_object, modules, ringing_object, template_object
 from onward.core.errors import NotFound
 from onward.core.pipeline import Pipeline
 from onward.core.plan import Plan, compile_plan
 from onward.core.problems import did_you_mean, listed, shown
 from onward.plans import Plans
+from onward.services.settings import Bell
 
 if TYPE_CHECKING:
     from onward.catalog import Catalog, Entry
@@ -26,15 +27,22 @@ class Deployed:
 
     `plans` are the engine's, which needs the services that need this: so they are asked for late. Definitions
     are told apart by the name of the `deployment`, as Workflows has one set of them for a project and region.
+    `bell` is the full name of the topic on which PySpark jobs ring; none: they don't.
     """
 
     def __init__(
-        self, workflows: Path, code: str, plans: Callable[[], Plans], deployment: str = "onward"
+        self,
+        workflows: Path,
+        code: str,
+        plans: Callable[[], Plans],
+        deployment: str = "onward",
+        bell: str = "",
     ) -> None:
         self._workflows = workflows
         self._code = code
         self._plans = plans
         self._deployment = deployment
+        self._bell = bell
         self._compiled: dict[str, Plan] = {}
 
     @cached_property
@@ -81,6 +89,10 @@ class Deployed:
         """The URIs of the Python files that a job's file can import. Raises `NotFound`."""
         files = self._files(run, main)
         return [f"gs://{self._code}/{file_object(files, name)}" for name in modules(files, main)]
+
+    def bell(self) -> Bell | None:
+        """How a PySpark main rings at its end, if the deployment has a topic for that."""
+        return Bell(f"gs://{self._code}/{ringing_object()}", self._bell) if self._bell else None
 
     def template(self, run: str, name: str) -> str:
         """The URI of the spec of the Flex Template built from a Beam file. Raises `NotFound`."""

@@ -191,6 +191,7 @@ class Cloud:
             settings.code_bucket,
             lambda: self.engine.plans,
             settings.deployment or "onward",
+            settings.topic(settings.pyspark_bell) if settings.pyspark_bell else "",
         )
 
     def _whose(self, bell: Doorbell) -> Owned | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from google.cloud import dataflow_v1beta3
+from onward.artifacts import ringing_object
 from onward.local.buckets import Buckets
 
 CI = Path(__file__).parents[2] / ".ci"
@@ -101,7 +102,13 @@ def test_all_that_the_manifest_names_is_uploaded_and_the_manifest_last(deploys: 
     deploys.images()
     uploaded = deploys.upload()
     objects = deploys.objects()
-    named = {*made["files"], *made["templates"], *made["definitions"].values(), "archives/functions-abc.zip"}
+    named = {
+        ringing_object(),
+        *made["files"],
+        *made["templates"],
+        *made["definitions"].values(),
+        "archives/functions-abc.zip",
+    }
     deployments = [name for name in objects if name.startswith("deployments/")]
     assert objects.keys() == named | set(deployments)
     assert [json.loads(objects[name]) for name in deployments] == [made]

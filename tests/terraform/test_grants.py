@@ -155,7 +155,10 @@ def test_who_may_start_runs_can_not_cancel_them(applied: State) -> None:
     }
 
 
-def test_only_sinks_and_python_steps_ring_for_jobs(applied: State) -> None:
+def test_only_sinks_jobs_and_python_steps_ring(applied: State) -> None:
     sinks = {each["writer_identity"] for each in applied.of("google_logging_project_sink")}
     found = {each.member for each in made(applied) if (each.on, each.name) == ("topic", "onward-completions")}
-    assert found == {member(account("run_python")), *sinks}
+    jobs = {member(account("jobs@acme-data")), member(account("jobs@acme-jobs"))}
+    assert jobs < found
+    accounts = {each for each in found - jobs if "own@" not in each}
+    assert accounts == {member(account("run_python")), *sinks}

@@ -23,6 +23,7 @@ def test_what_must_be_set_is_enough():
     settings = read(NEEDED, HERE)
     assert settings == Settings(
         deployment="",
+        pyspark_bell="",
         project="my-project",
         region="europe-west1",
         work_bucket="my-work",

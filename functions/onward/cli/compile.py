@@ -152,6 +152,8 @@ def _kept(earlier: Path) -> Iterator[tuple[str, Path]]:
 
 def _write(catalog: Catalog, env: Path, kept: Mapping[str, Path], output: Path) -> None:
     """What was checked is copied, and all else is made from the copy: it can't change any more."""
+    from onward import ringing
+    from onward.artifacts import ringing_object
     from onward.catalog import ENV, read
     from onward.cli.manifest import definitions, manifest
     from onward.core.errors import Conflict
@@ -183,6 +185,7 @@ def _write(catalog: Catalog, env: Path, kept: Mapping[str, Path], output: Path) 
             _copy(entry.folder / name, output / "definitions" / f"{id_}.yaml")
     for name, origin in made.files.items():
         _copy(workflows / origin, output / name)
+    _copy(Path(ringing.__file__), output / ringing_object())
     _put(output / MANIFEST, made.encode())
 
 

@@ -97,7 +97,7 @@ class Batches:
             ("properties", {"runtimeConfig": {"properties": properties(request.step)}}),
             (
                 "batch",
-                short_form(does, "Batch", request.run, self._files) or does.batch,
+                short_form(request, "Batch", self._files) or does.batch,
             ),
             ("batch", own),
         )

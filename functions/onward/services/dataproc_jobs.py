@@ -99,7 +99,7 @@ class ClusterJobs:
         does = request.step.does
         assert isinstance(does, Dataproc)
         reserve("job", does.job, ("reference", "status"), "Onward names its jobs")
-        body = short_form(does, "Job", request.run, self._files) or does.job
+        body = short_form(request, "Job", self._files) or does.job
         said = properties(request.step)
         own: dict[str, Any] = {
             "reference": {"jobId": request.name},

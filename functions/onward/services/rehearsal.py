@@ -121,3 +121,6 @@ class _Nowhere:
     def modules(self, run: str, main: str) -> Sequence[str]:
         del run, main
         return ()
+
+    def bell(self) -> None:
+        """See `settings.Files`."""

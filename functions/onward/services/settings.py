@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -14,6 +14,13 @@ Locate = Callable[[str, str], str]
 with: the URI of the Flex Template's spec, or the id of the Workflows definition. Raises `NotFound`."""
 
 
+class Bell(NamedTuple):
+    """The URI of `onward.ringing`, and the full name of the topic that it rings on."""
+
+    program: str
+    topic: str
+
+
 class Files(Protocol):
     """Where the deployment put the files of jobs, in the version that the run began with."""
 
@@ -22,6 +29,9 @@ class Files(Protocol):
 
     def modules(self, run: str, main: str) -> Sequence[str]:
         """The URIs of the Python files that this one can import. Raises `NotFound`."""
+
+    def bell(self) -> Bell | None:
+        """How a PySpark main rings at its end; None: it does not."""
 
 
 class Settings(msgspec.Struct, frozen=True):

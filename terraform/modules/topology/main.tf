@@ -234,6 +234,7 @@ locals {
           { on = "bucket", name = "staging", role = local.use.write },
           { on = "repository", name = local.repository, role = "roles/artifactregistry.reader" },
         ],
+        var.pyspark_bell ? [{ on = "topic", name = "completions", role = local.publish }] : [],
         [for secret in var.secrets : { on = "secret", name = secret, role = "roles/secretmanager.secretAccessor" }],
       ) : merge(grant, { to = job.account })
     ]

@@ -37,6 +37,7 @@ output "environment" {
     ONWARD_PYTHON_ACCOUNT       = local.accounts["tasks"].email
     ONWARD_PYTHON_QUEUE         = local.queues["python"].name
     ONWARD_COMPLETIONS_TOPIC    = local.topics["completions"]
+    ONWARD_PYSPARK_BELL         = var.pyspark_bell ? local.topics["completions"] : ""
     ONWARD_WAKE_TOPIC           = local.topics["wake"]
     ONWARD_DEAD_LETTER_TOPIC    = local.topics["dead-letter"]
     ONWARD_DATABASE             = var.database

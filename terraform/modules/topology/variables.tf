@@ -112,6 +112,12 @@ variable "python" {
   }
 }
 
+variable "pyspark_bell" {
+  description = "Whether PySpark jobs ring themselves when they have ended. One more status read a job; no wait for a log entry."
+  type        = bool
+  default     = true
+}
+
 variable "secrets" {
   description = "Ids of secrets of `project` that jobs may read. Onward itself reads none."
   type        = set(string)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cloud.services.worlds import BatchWorld, ClusterJobWorld
+from cloud.services.worlds import BatchWorld, ClusterJobWorld, Files
 from contract.service_contract import request, submitted
 from msgspec.structs import replace
 from onward.core import events
 from onward.core.pipeline import HOUR, MINUTE, Dataproc, Step
 from onward.local.standins.dataproc import BatchState, JobState
 from onward.ports import Accepted, Busy, Declined
+from onward.services.settings import Bell
 
 
 @pytest.fixture
@@ -68,6 +69,16 @@ def test_a_pyspark_file_becomes_a_job_on_its_cluster(cluster: ClusterJobWorld) -
         "spark.x": "1",
         "spark.driver.cores": "2",
     }
+
+
+def test_a_main_that_rings_is_run_by_the_program_that_rings(
+    cluster: ClusterJobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Files, "rings", Bell("gs://code/ringing.py", "projects/p/topics/t"))
+    made = job(cluster, Dataproc(pyspark="totals.py", args=("x",), cluster="etl")).pyspark_job
+    assert made.main_python_file_uri == "gs://code/ringing.py"
+    assert list(made.python_file_uris) == ["gs://code/totals.py", "gs://code/helpers.py"]
+    assert list(made.args) == ["projects/p/topics/t", request(cluster).name, "totals.py", "x"]
 
 
 def test_a_sql_file_becomes_a_job(cluster: ClusterJobWorld) -> None:

@@ -20,7 +20,7 @@ from onward.services.clients import Clients
 from onward.services.clusters import body
 from onward.services.dataflow import dataflow
 from onward.services.dataproc import Dataproc as DataprocService
-from onward.services.settings import Settings
+from onward.services.settings import Bell, Settings
 from onward.services.workflows import workflows
 
 SETTINGS = Settings(
@@ -45,11 +45,16 @@ def deployed(_run: str, file: str) -> str:
 class Files:
     """Job files, of which `totals.py` has a module beside it."""
 
+    rings: Bell | None = None
+
     def file(self, run: str, name: str) -> str:
         return deployed(run, name)
 
     def modules(self, run: str, main: str) -> list[str]:
         return [deployed(run, "helpers.py")] if main == "totals.py" else []
+
+    def bell(self) -> Bell | None:
+        return self.rings
 
 
 class CloudWorld:
