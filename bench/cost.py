@@ -64,7 +64,7 @@ WORKFLOWS_STEP = Price(0.01, 1_000)
 TRANSITION = Price(0.025, 1_000)
 COMPOSER_MONTH = 300.0
 
-CONDITIONS, SERIES = 5, 8
+CONDITIONS, SERIES = 6, 8
 """Of the alert policies; and the time series that are there while nothing happens: one per subscription."""
 IDLE = (
     ("alert conditions", CONDITIONS, Price(1.50, 1)),

@@ -11,7 +11,7 @@ of its own; only a gather's set is looked at here, in the next turn: after the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -39,9 +39,10 @@ from onward.core.events import (
     SubmitDelayed,
     SubmitRefused,
     Submitted,
+    Sweep,
     Verdict,
 )
-from onward.core.pipeline import SECOND
+from onward.core.pipeline import DAY, SECOND
 from onward.core.plan import WIDTH, Plan
 from onward.core.state import Run, RunKey
 from onward.jobs import Jobs
@@ -60,10 +61,13 @@ from onward.ports import (
     Status,
     Store,
     Timers,
+    Write,
 )
 from onward.work import Work
 
 COMMIT_TRIES = 6
+OVERDUE = DAY
+"""After this long a run that has not ended is worth a look; its net tells so at each of its rounds."""
 AFTER_TROUBLE = 10 * SECOND
 """How long to wait after a submit of which nobody knows whether it came through."""
 
@@ -101,8 +105,8 @@ class Engine:
         self.alone = alone
         self.plans = Plans(store)
         self.jobs = Jobs(store, objects)
-        self.on_run: Callable[[str, Run], None] | None = None
-        """Told of each change of a run as a whole, once it is committed."""
+        self.on_run: Callable[[str, Run, str], None] | None = None
+        """Told of each state that a run as a whole comes to; `overdue`: it has been open for a day."""
 
     def handle(self, event: Event) -> Sequence[Event]:
         """Deal with one event to the end; returns what carrying out reported. Raises `Temporary` when it
@@ -142,10 +146,8 @@ class Engine:
         if known is not None:
             known.wrote(writes, versions)
         if self.on_run is not None:
-            for change, _ in writes:
-                match change:
-                    case Put(key=RunKey(run=run), doc=Run() as doc):
-                        self.on_run(run, doc)
+            for run, doc, state in _news(work, events, writes, now):
+                self.on_run(run, doc, state)
         if work.told:
             self.bus.publish(work.told)
         todo = [command for command in work.commands if work.holds(command)]
@@ -260,3 +262,17 @@ class Engine:
 
     def _service(self, plan: Plan, node: str) -> Service:
         return self.services[plan.step_node(node).step.kind]
+
+
+def _news(
+    work: Work, events: Sequence[Event], writes: Sequence[Write], now: int
+) -> Iterator[tuple[str, Run, str]]:
+    for change, _ in writes:
+        match change:
+            case Put(key=RunKey(run=run), doc=Run() as doc):
+                yield run, doc, doc.state
+    for event in events:
+        if isinstance(event, Sweep) and event.purpose == "watch":
+            found = work.overlay.read((RunKey(event.run),))[RunKey(event.run)]
+            if isinstance(found, Run) and not found.state.ended and now - found.started >= OVERDUE:
+                yield event.run, found, "overdue"

@@ -4,8 +4,8 @@
 
 `MAIN` is a file that the job has among its `pythonFileUris`, `TOPIC` the full name of the topic of bells,
 `JOB` the name that the bell is for. The main sees its own arguments, is `__main__`, and ends the process as
-it would alone. A bell is best effort: it is never believed, and one that fails harms nobody. Only the standard
-library is there.
+it would alone. A bell is best effort: it is never believed, and one that fails harms nobody. Only the
+standard library is there.
 """
 
 from __future__ import annotations

@@ -238,14 +238,14 @@ def _deployment(door: str) -> Cloud | None:
         return None
 
 
-def _tell(run: str, doc: Run) -> None:
-    """A line for each state that a run comes to: alerts and people look for it."""
+def _tell(run: str, doc: Run, state: str) -> None:
+    """A line for each state that a run comes to, or "overdue": alerts and people look for it."""
     why = f": {doc.error}" if doc.error else ""
     log(
         {
-            "severity": "ERROR" if doc.state == "failed" else "NOTICE",
-            "message": f"run {run} of {doc.pipeline} is {doc.state}{why}",
-            "run_state": doc.state,
+            "severity": {"failed": "ERROR", "overdue": "WARNING"}.get(state, "NOTICE"),
+            "message": f"run {run} of {doc.pipeline} is {state}{why}",
+            "run_state": state,
             "run": run,
             "pipeline": doc.pipeline,
         }

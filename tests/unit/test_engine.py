@@ -18,7 +18,7 @@ from onward.core.events import (
     Wake,
 )
 from onward.core.naming import next_try
-from onward.core.pipeline import HOUR, MINUTE, SECOND, Retry
+from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Retry
 from onward.core.plan import compile_plan
 from onward.core.state import (
     HISTORY_LENGTH,
@@ -71,6 +71,20 @@ def test_in_a_chain_each_step_costs_one_read_and_one_commit_to_decide_and_one_co
         finish(shelf, name)
         assert len(shelf.store.reads) == 1
         assert shelf.journal.count("commit") == 2
+
+
+def test_what_a_run_comes_to_is_told_and_that_it_is_open_for_too_long() -> None:
+    shelf = Shelf(step("a"))
+    told: list[str] = []
+    shelf.engine.on_run = lambda run, doc, state: told.append(f"{run} {doc.pipeline} {state}")
+    shelf.start()
+    shelf.time += DAY - HOUR
+    shelf.engine.handle(Sweep(RUN, "watch", 2))
+    shelf.time += HOUR
+    shelf.engine.handle(Sweep(RUN, "watch", 3))
+    finish(shelf, "a")
+    shelf.engine.handle(Sweep(RUN, "watch", 4))
+    assert told == [f"{RUN} p running", f"{RUN} p overdue", f"{RUN} p succeeded"]
 
 
 def test_what_another_changed_meanwhile_is_read_again() -> None:

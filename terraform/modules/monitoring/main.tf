@@ -35,6 +35,15 @@ locals {
       lines  = "${local.lines} AND jsonPayload.run_state=\"failed\""
       label  = "pipeline"
     }
+    run_overdue = {
+      title  = "A run is overdue"
+      filter = "${local.of_metric.runs} AND metric.labels.state=\"overdue\""
+      align  = "ALIGN_DELTA"
+      above  = 0
+      help   = "It has been open for more than a day. The log names it; what its steps wait for is in their services. Give steps a `timeout`, and such a run fails instead."
+      lines  = "${local.lines} AND jsonPayload.run_state=\"overdue\""
+      label  = "pipeline"
+    }
     crashed = {
       title  = "A function crashes"
       filter = "${local.of_metric.outcomes} AND metric.labels.outcome=\"crashed\""
