@@ -62,6 +62,8 @@ def test_a_sub_run_that_fails_fails_its_step_with_its_error(project: Project) ->
     inside, after = json.loads(done.stdout)["steps"]
     assert inside["error"] == f"run {inside['job']} failed: step half did not succeed"
     assert after["state"] == "upstream_failed"
+    shown = project.command("show", json.loads(done.stdout)["run"]).stdout
+    assert f"onward show {inside['job']}" in shown
 
 
 def test_a_sub_run_that_can_not_be_started_is_refused_with_a_sentence(project: Project) -> None:

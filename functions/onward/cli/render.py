@@ -13,6 +13,7 @@ from rich.text import Text
 
 from onward.cli import text
 from onward.cli.places import Places
+from onward.core.naming import is_run_id
 
 SYMBOLS = {
     "waiting": ("·", "dim"),
@@ -138,11 +139,18 @@ def _aftermath(run: dict[str, Any], places: Places) -> Iterator[RenderableType]:
         yield Text(f"\nand {more:,} more step{'s' if more > 1 else ''} failed")
     hints = [(places.command("retry", run["run"]), "try again; what succeeded is kept")]
     if failed:
-        hints.insert(0, (places.command("logs", run["run"], failed[0]["name"]), "all that the step printed"))
+        hints.insert(0, _closer(run["run"], failed[0], places))
     elif run.get("error"):
         yield Text(text.safe(run["error"]))
     yield Text()
     yield commands(hints)
+
+
+def _closer(run: str, step: dict[str, Any], places: Places) -> tuple[str, str]:
+    """Where to look at a step that failed: the run that was its job, or what it printed."""
+    if is_run_id(step["job"] or ""):
+        return places.command("show", step["job"]), "the run that was the step's job"
+    return places.command("logs", run, step["name"]), "all that the step printed"
 
 
 def error(step: dict[str, Any]) -> Text:

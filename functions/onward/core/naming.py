@@ -21,6 +21,11 @@ _STEP_PREFIX = 24
 _CLUSTER_PREFIX = 14
 
 
+def is_run_id(text: str) -> bool:
+    """Whether it is the id of a run or of one of its tries."""
+    return re.fullmatch(rf"[0-9a-f]{{{RUN_ID_LENGTH}}}(~\d{{1,4}})?", text) is not None
+
+
 def run_id(pipeline: str, *facts: str) -> str:
     """The run of `pipeline` that these facts start: (`object`, bucket, name, generation), and the like."""
     return _hash(pipeline, *facts)[:RUN_ID_LENGTH]
