@@ -19,6 +19,7 @@ What is written through another hard link of a file is told of under that other 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -171,8 +172,10 @@ class Watcher:
         except (FileNotFoundError, NotADirectoryError):
             pass  # gone again
         except OSError as error:
-            self._problem(inotify.explain(path, error))
-            self._wait(look)
+            # A folder may become a link between a look and the next: links are passed over.
+            if error.errno != errno.ELOOP or folder is self._tree.root:
+                self._problem(inotify.explain(path, error))
+                self._wait(look)
         if name in folder.folders:
             self._tree.forget(folder.folders[name])
         return found

@@ -140,6 +140,27 @@ async def test_symbolic_links_and_what_is_no_file_are_ignored(tmp_path: Path) ->
 
 
 @story
+async def test_a_folder_that_becomes_a_link_while_it_is_looked_at_is_ignored_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = inotify.Inotify.add
+
+    def slow(self: inotify.Inotify, path: bytes, mask: int) -> int:
+        watch = add(self, path, mask)
+        if path.endswith(b"/folder"):
+            os.rmdir(path)
+            os.symlink(b"folder", path)  # to itself
+        return watch
+
+    monkeypatch.setattr(inotify.Inotify, "add", slow)
+    async with Watching(tmp_path / "buckets") as w:
+        (w.bucket / "folder").mkdir()
+        w.write("a.csv", "one")
+        assert await w.names() == ["a.csv"]
+        assert w.problems == []
+
+
+@story
 async def test_a_buckets_own_folder_may_be_a_symbolic_link(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "buckets").mkdir()
