@@ -14,8 +14,6 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from onward import ringing
-
 
 def content_hash(files: Mapping[str, str]) -> str:
     """The hash of a set of files, from the hash of each by name."""
@@ -32,6 +30,8 @@ def file_object(files: Mapping[str, str], name: str) -> str:
 
 def ringing_object() -> str:
     """The object of the program that runs a PySpark main and rings."""
+    from onward import ringing  # brings an HTTP client, which nobody else here needs
+
     body = Path(ringing.__file__).read_bytes()
     return f"files/ringing/{hashlib.sha256(body).hexdigest()}/ringing.py"
 

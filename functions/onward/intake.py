@@ -148,21 +148,22 @@ class Intake:
         if owner is None or plan is None:
             yield Ignored(NOT_OURS)
             return
-        for name, node in plan.step_nodes():
-            if node.number == owner.number:
-                match node.step.does:
-                    case DeleteCluster(cluster=cluster):
-                        yield from self._cluster_rang(plan, owner.run, name, cluster)
-                    case Dataflow(detached=False) if bell.begins:
-                        yield Ignored("the job has begun, and its step waits for its end")
-                    case _ if owned is not None and owned.status is not None:
-                        # To see whose it is was to see how it is: that read is the verdict.
-                        ref = JobRef(owned.name, owner.run, name, owner.attempt, node.step, owned.status.job)
-                        yield self._judge(ref, owned.status)
-                    case _:
-                        yield Bell(owner.run, name, owner.attempt)
-                return
-        yield Ignored(f"run {owner.run} has no step of number {owner.number}")
+        name = plan.numbered(owner.number)
+        if name is None:
+            yield Ignored(f"run {owner.run} has no step of number {owner.number}")
+            return
+        step = plan.step_node(name).step
+        match step.does:
+            case DeleteCluster(cluster=cluster):
+                yield from self._cluster_rang(plan, owner.run, name, cluster)
+            case Dataflow(detached=False) if bell.begins:
+                yield Ignored("the job has begun, and its step waits for its end")
+            case _ if owned is not None and owned.status is not None:
+                # To see whose it is was to see how it is: that read is the verdict.
+                ref = JobRef(owned.name, owner.run, name, owner.attempt, step, owned.status.job)
+                yield self._judge(ref, owned.status)
+            case _:
+                yield Bell(owner.run, name, owner.attempt)
 
     def _cluster_rang(self, plan: Plan, run: str, deletion: str, cluster: str) -> Iterator[Outcome]:
         """It may be gone, for the step that deletes it; or there, for those that wait to run on it."""

@@ -335,7 +335,7 @@ def what_cleans_up_is_cancelled_with_the_run() -> Any:
 
 @mutation(seed=154)
 def a_sub_run_starts_whatever_became_of_its_step() -> Any:
-    return patch.object(runs, "_is_awaited", lambda *_: True)
+    return patch.object(runs, "_tied_to_its_step", lambda *_: True)
 
 
 @mutation(seed=2)

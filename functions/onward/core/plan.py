@@ -93,12 +93,23 @@ class Plan(msgspec.Struct, frozen=True):
         found = ((name, node) for name, node in self.nodes.items() if isinstance(node, StepNode))
         return sorted(found, key=lambda each: each[1].number)
 
+    def numbered(self, number: int) -> str | None:
+        """The name of the step of this number, if there is one."""
+        if number < len(self.pipeline.steps):
+            return self.pipeline.steps[number].name
+        compiled = (name for name, node in self.nodes.items() if _number(node) == number)
+        return next(compiled, None)
+
     def step_node(self, name: str) -> StepNode:
         """The node that runs this step; KeyError if there is none."""
         node = self.nodes[name]
         if not isinstance(node, StepNode):
             raise KeyError(name)
         return node
+
+
+def _number(node: PlanNode) -> int | None:
+    return node.number if isinstance(node, StepNode) else None
 
 
 def decode_plan(encoded: bytes) -> Plan:

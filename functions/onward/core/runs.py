@@ -32,7 +32,7 @@ SHORTEST_WATCH = MINUTE
 
 def start(draft: Draft, event: StartRun) -> None:
     """Create the run, with its net set first. A repeated start only goes on where the first one stopped."""
-    if draft.run is not None or not _is_awaited(draft, event):
+    if draft.run is not None or not _tied_to_its_step(draft, event):
         return
     # Each try to create the run sets a net of its own: an earlier one's may have rung in vain by now.
     name = timer_name(event.run, "", "start", draft.now)
@@ -125,10 +125,10 @@ def ring_parent(draft: Draft, run: Run) -> None:
         draft.events.append(bell)
 
 
-def _is_awaited(draft: Draft, event: StartRun) -> bool:
-    """False for a sub-run whose step has moved on: nobody would stop it.
+def _tied_to_its_step(draft: Draft, event: StartRun) -> bool:
+    """Write the step of a sub-run with it, so that it can't move on in between.
 
-    The step's node is written with the run, so that it can't move on in between.
+    False for a step that has moved on: nobody would stop that run.
     """
     bell = parent(event.trigger)
     if bell is None or try_number(event.run) > 1:

@@ -49,20 +49,6 @@ class Night(World):
             "cluster": ClusterDeletions(SETTINGS, clients, self),
         }
 
-    def settle(self) -> None:
-        """What one invocation told another is heard."""
-        while self.told:
-            self.engine.handle(self.told.pop(0))
-
-    def wait(self, time: int) -> None:
-        """Timers ring."""
-        self.at += time
-        due = [timer for timer in self.timers if timer.at <= self.at]
-        self.timers[:] = [timer for timer in self.timers if timer.at > self.at]
-        for timer in due:
-            self.engine.handle(timer.event)
-            self.settle()
-
     def ring(self, kind: str, resource: str) -> None:
         """The last entry about a resource."""
         entry = payload(f"dataproc_{kind}_last{'_done' if kind == 'submit_job' else ''}.logentry")

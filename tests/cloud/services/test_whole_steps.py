@@ -139,19 +139,6 @@ class Single(World):
     def serve(self, service: Service) -> None:
         self.engine.services = {self.kind.step.partition(":")[0]: service}
 
-    def settle(self) -> None:
-        while self.told:
-            self.engine.handle(self.told.pop(0))
-
-    def wait(self, time: int) -> None:
-        """Timers ring."""
-        self.at += time
-        due = [timer for timer in self.timers if timer.at <= self.at]
-        self.timers[:] = [timer for timer in self.timers if timer.at > self.at]
-        for timer in due:
-            self.engine.handle(timer.event)
-            self.settle()
-
     def arrive(self) -> int:
         answer = self.receive(storage.parse, notified("in/x"))
         self.settle()

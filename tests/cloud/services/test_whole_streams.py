@@ -46,19 +46,6 @@ class Live(World):
         drains = Drains(jobs, clients, self)
         self.engine.services = {"dataflow": jobs, "drain": drains, "dataproc": self}
 
-    def settle(self) -> None:
-        while self.told:
-            self.engine.handle(self.told.pop(0))
-
-    def wait(self, time: int) -> None:
-        """Timers ring."""
-        self.at += time
-        due = [timer for timer in self.timers if timer.at <= self.at]
-        self.timers[:] = [timer for timer in self.timers if timer.at > self.at]
-        for timer in due:
-            self.engine.handle(timer.event)
-            self.settle()
-
     def start(self) -> None:
         assert self.receive(storage.parse, notified("in/x")) == 204
         self.settle()

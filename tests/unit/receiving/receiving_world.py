@@ -78,6 +78,20 @@ class World:
     def receive(self, parse: Parser, sent: Request) -> int:
         return self.receiver.receive("on_test", parse, sent.headers, sent.body)
 
+    def settle(self) -> None:
+        """What one invocation told another is heard."""
+        while self.told:
+            self.engine.handle(self.told.pop(0))
+
+    def wait(self, time: int) -> None:
+        """Timers ring."""
+        self.at += time
+        due = [timer for timer in self.timers if timer.at <= self.at]
+        self.timers[:] = [timer for timer in self.timers if timer.at > self.at]
+        for timer in due:
+            self.engine.handle(timer.event)
+            self.settle()
+
     def run(self, run: str) -> Run | None:
         found = self.store.read([RunKey(run)]).get(RunKey(run))
         return found.doc if found else None

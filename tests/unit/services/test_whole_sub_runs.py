@@ -60,15 +60,6 @@ class Nested(World):
             if not (isinstance(event, self.lost) and getattr(event, "run", "") == RUN):
                 self.engine.handle(event)
 
-    def wait(self, time: int) -> None:
-        """Timers ring."""
-        self.at += time
-        due = [timer for timer in self.timers if timer.at <= self.at]
-        self.timers[:] = [timer for timer in self.timers if timer.at > self.at]
-        for timer in due:
-            self.engine.handle(timer.event)
-            self.settle()
-
     def arrive(self) -> int:
         answer = self.receive(storage.parse, notified("in/x"))
         self.settle()
