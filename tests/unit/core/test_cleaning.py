@@ -110,3 +110,9 @@ def test_an_attempt_does_not_know_the_job_of_the_attempt_before() -> None:
     assert (told.node("a").attempt, told.node("a").job) == (2, None)
     (cancel,) = only(CancelJob, told.follow(CancelRun(RUN)) + told.follow(CancelNode(RUN, "a")))
     assert cancel == CancelJob(RUN, "a", 2, None)
+
+
+def test_every_step_is_found_by_its_number_whoever_wrote_it() -> None:
+    plan = lake(on_cluster("a"), on_cluster("b", "a"), step("c", "b"))
+    assert [plan.numbered(number) for number in range(5)] == ["a", "b", "c", "~delete-etl", None]
+    assert all(plan.numbered(node.number) == name for name, node in plan.step_nodes())
