@@ -14,7 +14,7 @@ import msgspec
 from onward.core.commands import Change, SetTimer
 from onward.core.events import Event, JobState
 from onward.core.pipeline import Cluster, Step
-from onward.core.state import Document, Key, Node, Run
+from onward.core.state import Document, Key, Member, Node, Run, Set, Waiter
 
 
 class Versioned(NamedTuple):
@@ -48,6 +48,25 @@ class Store(Reads, Protocol):
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """Some nodes of a run: by `due` those that have one, the earliest first; `active` those that have a
         job or will, and were not told to stop; `any` all."""
+
+    def members(
+        self, of: str, where: Literal["waiting", "newest", "any"], limit: int
+    ) -> list[tuple[str, Member]]:
+        """Some members of a set: `waiting` those that no round has taken, the earliest first; `newest` the
+        latest first, whether taken or not; `any` in no order."""
+
+    def waiters(self, gate: str, limit: int) -> list[tuple[str, Waiter]]:
+        """The first that wait for admission, in the order of their names."""
+
+    def count(self, what: Literal["members", "waiters"], of: str, limit: int) -> int:
+        """How many members of a set wait (no round has taken them), or how many wait at a gate: at most
+        `limit`, counted by the store, not read."""
+
+    def open_sets(self, limit: int) -> list[tuple[str, Set]]:
+        """Sets with a `due`, the earliest first."""
+
+    def started(self, pipeline: str, since: int, limit: int) -> int:
+        """How many runs of a pipeline have started since then, at most `limit`; counted, not read."""
 
     def runs(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from onward.core.events import Event
-from onward.core.state import Document, Entry, Key, NodeKey
+from onward.core.state import Document, Entry, GateKey, Key, NodeKey
 
 
 class Submit(msgspec.Struct, frozen=True):
@@ -92,13 +92,20 @@ class Join(msgspec.Struct, frozen=True):
     members: tuple[str, ...]
 
 
+class Leave(msgspec.Struct, frozen=True):
+    """Remove holders from a gate's `admitted`. Needs no version; a gate that is not there has none."""
+
+    key: GateKey
+    members: tuple[str, ...]
+
+
 class Delete(msgspec.Struct, frozen=True):
     """Remove the document."""
 
     key: Key
 
 
-Change = Put | Join | Delete
+Change = Put | Join | Leave | Delete
 
 
 class Decision(msgspec.Struct, frozen=True):

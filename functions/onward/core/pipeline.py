@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+ANNOUNCEMENTS = ("run_started", "run_ended", "run_late", "step_failed", "step_late", "object_absent")
 PARAM_TYPES = ("string", "int", "float", "bool", "date", "datetime", "list")
 MAX_INT = 2**63 - 1
 """The largest number that a file, a parameter or a template may give: what every store can hold."""
@@ -37,9 +38,115 @@ class ObjectTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="object"):
     """The bucket's name; the loader has rendered what the file says of `env`."""
     match: tuple[str, ...]
     """Globs over the object's name; `{name}` captures a parameter, `*` stays within a part of the path."""
+    exclude: tuple[str, ...] = ()
+    """Globs of names that start nothing although they match."""
+    min_size: int = 0
+    """Bytes."""
+    metadata: dict[str, str] = {}
+    """What the object's own metadata must say."""
 
 
-Trigger = ObjectTrigger
+class Part(msgspec.Struct, frozen=True):
+    """One of the patterns of a set, under the name that the file gives it."""
+
+    name: str
+    match: str
+
+
+class ObjectsTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="objects"):
+    """Starts one run per complete set of objects. A set is what agrees in the captures `by`.
+
+    It is complete when each part is there, or, where one of these is given: when `count` objects are, when
+    the `marker` is, when all that the `manifest` lists are, or when nothing came for `quiet`.
+    """
+
+    bucket: str
+    parts: tuple[Part, ...]
+    by: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    count: int | None = None
+    marker: str | None = None
+    """A glob: the object whose arrival completes the set, such as `{date}/_SUCCESS`."""
+    manifest: str | None = None
+    """A glob: the object whose lines, or JSON list, name the set's objects."""
+    quiet: int | None = None
+    on_rewrite: str = "new_run"
+    """Of an object that arrives after the set was complete: `new_run` or `ignore`."""
+
+
+class BatchTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="batch"):
+    """Starts one run per `count` objects or per `window`, whichever comes first."""
+
+    bucket: str
+    match: tuple[str, ...]
+    count: int
+    window: int
+    """Microseconds from the first object that waits."""
+    by: tuple[str, ...] = ()
+    """Captures that the objects of one batch agree in."""
+    exclude: tuple[str, ...] = ()
+    min_size: int = 0
+    metadata: dict[str, str] = {}
+
+
+class AbsentTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="absent_by"):
+    """Tells, once, that an object which is expected each day is not there at a time of that day."""
+
+    at: str
+    """`HH:MM`."""
+    time_zone: str = "UTC"
+    days: str = "*"
+    """The day-of-week field of a cron expression: `*`, `mon-fri`, …"""
+    bucket: str = ""
+    match: tuple[str, ...] = ()
+    """As of an object trigger; by default those of the pipeline's own."""
+    params: dict[str, Any] = {}
+    """*Template* values of the captures that the day gives, from `time`: by default `date` is the day."""
+    on_absent: str | None = None
+    """The pipeline of which a run starts; None: an alert event, no run."""
+
+
+class MessageTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="message"):
+    """Starts one run per message of a topic; the attribute `key`, or the message's id, makes it the same."""
+
+    topic: str
+    filter: dict[str, str] = {}
+    """Attributes that the message must have, with these values (`*`: any)."""
+    params: dict[str, Any] = {}
+    """*Template* values by parameter, from `data` and `attributes`; by default the body's own fields."""
+
+
+class ScheduleTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="schedule"):
+    """Starts one run per time of a cron expression."""
+
+    cron: str
+    time_zone: str = "UTC"
+    params: dict[str, Any] = {}
+    """*Template* values by parameter, from `time`, the logical time in that zone."""
+    catch_up: str = "last"
+    """Of the times that passed while the embedded runtime was down: `all`, `last` or `none`."""
+
+
+class PipelineTrigger(msgspec.Struct, frozen=True, tag_field="on", tag="pipeline"):
+    """Starts one run when runs of other pipelines have ended: of one, or of all, joined on parameters."""
+
+    pipelines: tuple[str, ...]
+    states: tuple[str, ...] = ("succeeded",)
+    params: dict[str, Any] = {}
+    """*Template* values by parameter, from `params` of the ended run; by default those of the same name."""
+    join: tuple[str, ...] = ()
+    """Parameters that the runs of several pipelines must agree in."""
+
+
+Trigger = (
+    ObjectTrigger
+    | ObjectsTrigger
+    | BatchTrigger
+    | AbsentTrigger
+    | MessageTrigger
+    | ScheduleTrigger
+    | PipelineTrigger
+)
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -121,6 +228,30 @@ class Drain(msgspec.Struct, frozen=True, tag_field="kind", tag="drain"):
 StepKind = Dataflow | Dataproc | Workflow | Python | SubRun | DeleteCluster | Drain
 
 
+class ForEach(msgspec.Struct, frozen=True):
+    """Runs a step once per item of a list that is frozen when the step begins."""
+
+    items: Any
+    """A list, or a *template* of one (an upstream output, a parameter)."""
+    objects: str | None = None
+    """Instead of `items`: a *template* of a glob, whose objects are the items, by URI."""
+    name: str = "item"
+    """What templates call an item."""
+    inner: ForEach | None = None
+    """A list within each item; its templates may name the outer one. The items are all of the inner ones."""
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """How many items may fail: a number, or a share in percent."""
+
+    items: int = 0
+    percent: float | None = None
+
+    def of(self, count: int) -> int:
+        """The number of items out of `count`."""
+        return self.items if self.percent is None else int(count * self.percent / 100)
+
+
 class Step(msgspec.Struct, frozen=True):
     """A node the user wrote."""
 
@@ -135,6 +266,23 @@ class Step(msgspec.Struct, frozen=True):
     outputs: tuple[str, ...] = ()
     """*Templates* of object URIs, `*` allowed, that exist when the step has succeeded."""
     resources: dict[str, Any] = {}
+    condition: str | None = None
+    """`if`: a *template* whose value decides, when what it needs has ended, whether the step runs at all."""
+    when: str = "success"
+    """What its needs must have come to: `success`, `failure`, `all_done` or `always`."""
+    for_each: ForEach | None = None
+    max_parallel: int = 32
+    """Items of a `for_each` that are under way at the same time."""
+    allow_failures: Allowance = Allowance()
+    unless_exists: str | None = None
+    """Done without a job when all outputs are there: `exists`, or `newer` than what `inputs` name."""
+    inputs: tuple[str, ...] = ()
+    """*Templates* of object URIs that the outputs must not be older than."""
+    pool: str | None = None
+    """The pool of which it takes a slot while it has a job; `~step`: one of its own, of `pool_size`."""
+    pool_size: int | None = None
+    priority: int = 0
+    """Among those that wait for a slot: the higher first."""
 
     @property
     def kind(self) -> str:
@@ -160,9 +308,29 @@ class Pipeline(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     """In the order of the file."""
     description: str = ""
-    trigger: Trigger | None = None
+    triggers: tuple[Trigger, ...] = ()
     params: tuple[Param, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    max_active_runs: int | None = None
+    on_conflict: str = "queue"
+    """Of a run that starts while `max_active_runs` are under way: `queue`, `skip` or `cancel_running`."""
+    max_runs_per_hour: int = 1_000
+    priority: int = 0
+    """Of its runs among those that wait, and of its steps that name none."""
+    deadline: int | None = None
+    """Microseconds a run may take; then it is cancelled and has failed."""
+    expect_within: int | None = None
+    """Microseconds after which a run that goes on is announced as late."""
+    on_failure: Step | None = None
+    """Runs when the run would fail, before it does."""
+    on_success: Step | None = None
+    announce: tuple[str, ...] = ()
+    """What is announced as a CloudEvent: of `ANNOUNCEMENTS`."""
+
+    @property
+    def trigger(self) -> ObjectTrigger | None:
+        """The object trigger, if it has one."""
+        return next((each for each in self.triggers if isinstance(each, ObjectTrigger)), None)
 
     def cluster(self, name: str | None) -> Cluster | None:
         """The ephemeral cluster of that name, if it is one of this pipeline's."""

@@ -36,22 +36,58 @@ class PlanKey(msgspec.Struct, frozen=True, tag="plan"):
     plan: str
 
 
-Key = RunKey | NodeKey | PlanKey
+class SetKey(msgspec.Struct, frozen=True, tag="set"):
+    """Names a set of arrivals: of one trigger, and what its members agree in."""
+
+    set: str
+
+
+class MemberKey(msgspec.Struct, frozen=True, tag="member"):
+    """Names one member of a set: an object's generation, a run that ended."""
+
+    set: str
+    member: str
+
+
+class GateKey(msgspec.Struct, frozen=True, tag="gate"):
+    """Names an admission: a pool, or the runs of a pipeline."""
+
+    gate: str
+
+
+class WaiterKey(msgspec.Struct, frozen=True, tag="waiter"):
+    """Names one that waits for admission. Its name is its place in the order."""
+
+    gate: str
+    waiter: str
+
+
+class PipelineKey(msgspec.Struct, frozen=True, tag="pipeline"):
+    """Names what is kept of a pipeline between its runs."""
+
+    pipeline: str
+
+
+Key = RunKey | NodeKey | PlanKey | SetKey | MemberKey | GateKey | WaiterKey | PipelineKey
 
 
 class RunState(StrEnum):
-    """Where a run stands. The last three never change."""
+    """Where a run stands. The last four never change."""
 
+    QUEUED = "queued"
+    """Waits for admission; nothing of it has begun."""
     RUNNING = "running"
     CANCELLING = "cancelling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    """Never began, because others were under way (`on_conflict: skip`)."""
 
     @property
     def ended(self) -> bool:
         """Nothing will change any more."""
-        return self not in (RunState.RUNNING, RunState.CANCELLING)
+        return self not in (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="run"):
@@ -218,4 +254,77 @@ class StoredPlan(msgspec.Struct, frozen=True, tag_field="doc", tag="plan"):
     body: bytes
 
 
-Document = Run | Node | StoredPlan
+class Set(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="set"):
+    """A set that fills. Its members are documents of their own; this one says how far it has got.
+
+    `closing` is there from the decision to close a round until all of its members are marked as taken.
+    """
+
+    pipeline: str
+    plan: str
+    """The plan of the latest arrival: it starts the run."""
+    trigger: int
+    """Which of the pipeline's triggers it fills."""
+    key: dict[str, str] = {}
+    """The captures in which its members agree."""
+    opened: int = 0
+    round: int = 1
+    closing: str | None = None
+    """The URI of the frozen manifest of the round that is being closed."""
+    timers: int = 0
+    due: int | None = None
+    """When its timer rings: the end of a quiet time, of a window, or of the wait for what is absent."""
+    ended: int | None = None
+    """When a set that closes once had closed, or what was awaited was told to be absent."""
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="member"):
+    """One arrival in a set."""
+
+    at: int
+    """When it was heard of."""
+    facts: dict[str, Any] = {}
+    part: str = ""
+    """Which of the set's parts it is."""
+    taken: int | None = None
+    """The round whose run has it; None while it waits."""
+
+
+class Gate(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="gate"):
+    """An admission. It holds only the admitted; each waiter is a document of its own."""
+
+    admitted: tuple[str, ...] = ()
+    """Holders: a run, or `run/node`."""
+
+    def joined(self, members: Iterable[str]) -> Gate:
+        """With these holders: the same object if they were all there."""
+        missing = tuple(member for member in members if member not in self.admitted)
+        return replace(self, admitted=self.admitted + missing) if missing else self
+
+    def left(self, members: Iterable[str]) -> Gate:
+        """Without these holders: the same object if none was there."""
+        gone = set(members)
+        rest = tuple(holder for holder in self.admitted if holder not in gone)
+        return replace(self, admitted=rest) if len(rest) < len(self.admitted) else self
+
+
+class Waiter(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="waiter"):
+    """One that waits for admission."""
+
+    run: str
+    at: int
+    node: str | None = None
+    """None: the whole run waits."""
+    limit: int | None = None
+    """What its plan says of the gate's size, where the deployment says nothing."""
+
+
+class PipelineState(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="pipeline"):
+    """What is kept of a pipeline between its runs."""
+
+    paused: bool = False
+    ticks: dict[str, int] = {}
+    """Of each schedule, the last logical time (µs) that was dealt with: for the embedded runtime."""
+
+
+Document = Run | Node | StoredPlan | Set | Member | Gate | Waiter | PipelineState

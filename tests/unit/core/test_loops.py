@@ -12,7 +12,7 @@ def pipeline(
 ) -> Pipeline:
     patterns = (match,) if isinstance(match, str) else match
     step = Step("make", Python("make.py", "make"), outputs=outputs)
-    return Pipeline(name, (step,), trigger=ObjectTrigger("in", patterns), params=params)
+    return Pipeline(name, (step,), triggers=(ObjectTrigger("in", patterns),), params=params)
 
 
 def refused(*pipelines: Pipeline) -> dict[str, list[str]]:
@@ -133,7 +133,7 @@ def test_a_captured_name_does_not_hide_the_object_s_own() -> None:
 
 def parent(name: str, *children: str, match: str | None = None) -> Pipeline:
     steps = tuple(Step(f"sub{n}", SubRun(child)) for n, child in enumerate(children))
-    return Pipeline(name, steps, trigger=None if match is None else ObjectTrigger("in", (match,)))
+    return Pipeline(name, steps, triggers=() if match is None else (ObjectTrigger("in", (match,)),))
 
 
 def test_a_pipeline_that_is_its_own_sub_run_is_refused_at_that_step() -> None:

@@ -137,7 +137,7 @@ def test_a_hostile_name_takes_no_more_time_than_its_length(pattern: str, name: s
 
 def test_every_pipeline_whose_bucket_and_pattern_fit_is_started() -> None:
     def pipeline(name: str, bucket: str, *patterns: str) -> Pipeline:
-        return Pipeline(name, (), trigger=ObjectTrigger(bucket, patterns))
+        return Pipeline(name, (), triggers=(ObjectTrigger(bucket, patterns),))
 
     pipelines = [
         pipeline("one", "landing", "x/*", "{kind}/{file}"),

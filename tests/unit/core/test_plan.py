@@ -151,7 +151,7 @@ RICH = Pipeline(
         Step("four", Python("s.py", "f", {"ü\n": "\x00'\""}), ("two", "three"), resources={"b": 1, "a": 2}),
     ),
     "All that a plan can hold.",
-    ObjectTrigger("landing", ("stations/{date}/*.csv",)),
+    (ObjectTrigger("landing", ("stations/{date}/*.csv",)),),
     (Param("date", "date"), Param("n", "int", False, 3)),
     (Cluster("etl", cluster={"config": {}}),),
 )

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from onward.core import matching, params, templates
+from onward.core.definition.grammar import CONTROLS, POLICIES
 from onward.core.definition.graph import Ancestors, ancestors
 from onward.core.definition.nodes import Node
 from onward.core.definition.references import HEADS, Scope, check_text, check_texts
+from onward.core.definition.triggers import TRIGGER
 from onward.core.errors import BadTemplate
 from onward.core.pipeline import Dataflow, Dataproc, ObjectTrigger, Param, Pipeline, Step
-from onward.core.problems import Report, shown
+from onward.core.problems import Path, Report, shown
 
 RESERVED = HEADS | {
     "range",
@@ -41,8 +43,12 @@ BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report) -> Pipeline:
     """The pipeline with its defaults parsed and its bucket's name rendered. Problems go to `report`."""
     pipeline = replace(pipeline, params=tuple(_param(param, root, report) for param in pipeline.params))
-    if pipeline.trigger is not None:
-        pipeline = replace(pipeline, trigger=_trigger(pipeline, pipeline.trigger, root, env, report))
+    checked = (
+        _trigger(pipeline, each, root, env, report) if isinstance(each, ObjectTrigger) else each
+        for each in pipeline.triggers
+    )
+    pipeline = replace(pipeline, triggers=tuple(checked))
+    _not_yet(root, report)
     names = {step.name for step in pipeline.steps}
     alike: dict[str, str] = {}
     for step in pipeline.steps:
@@ -58,6 +64,27 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     _drains(pipeline, before, root, report)
     check_texts(pipeline, before, root, env, report)
     return pipeline
+
+
+NOT_YET: frozenset[Path] = frozenset(
+    [
+        *(("trigger", key) for key in TRIGGER.fields if key != "object"),
+        *(("trigger", "object", key) for key in ("exclude", "min_size", "metadata")),
+        *(("steps", "*", key) for key in CONTROLS),
+        *((key,) for key in POLICIES),
+    ]
+)
+"""Keys that the grammar has and nothing carries out yet."""
+
+
+def _not_yet(root: Node, report: Report) -> None:
+    for path in sorted(NOT_YET, key=str):
+        head, _, rest = path[0], path[1:2], path[2:]
+        found = root.at((head,)) if rest and path[1] == "*" else None
+        names = found.value if found is not None and isinstance(found.value, dict) else ()
+        for at in [(head, name, *rest) for name in names] if names else [path]:
+            if root.at(at) is not None:
+                report.say(root.line_at(at), at, "is not supported yet")
 
 
 def _param(param: Param, root: Node, report: Report) -> Param:

@@ -5,16 +5,20 @@ The loader reads files by these tables, and `onward schema` prints them; nothing
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from onward.core.definition.controls import FOR_EACH, Existence, PoolName, Share
+from onward.core.definition.names import IDENTIFIER, NAME
 from onward.core.definition.records import Field, Listing, Named, Record
 from onward.core.definition.shapes import Call, Flag, Free, JobFile, Json, Span, Text, Whole, Word
+from onward.core.definition.triggers import TRIGGER
 from onward.core.pipeline import (
+    ANNOUNCEMENTS,
     PARAM_TYPES,
     Cluster,
     Dataflow,
     Dataproc,
-    ObjectTrigger,
     Param,
     Pipeline,
     Python,
@@ -22,7 +26,6 @@ from onward.core.pipeline import (
     Step,
     StepKind,
     SubRun,
-    Trigger,
     Workflow,
 )
 
@@ -30,24 +33,9 @@ MAX_STEPS = 10_000
 MAX_PARAMS = 200
 MAX_CLUSTERS = 16
 
-NAME = Text(
-    wants="a name",
-    pattern="[a-z][a-z0-9_-]{0,62}",
-    hint="a letter, then up to 62 of a-z, 0-9, `-` and `_`",
-)
-IDENTIFIER = Text(
-    wants="a parameter's name",
-    pattern="[a-z][a-z0-9_]{0,62}",
-    hint="a letter, then up to 62 of a-z, 0-9 and `_`",
-)
-
 
 def _param(name: str, type: str = "", required: bool | None = None, **rest: Any) -> Param:  # noqa: A002
     return Param(name, type, "default" not in rest if required is None else required, **rest)
-
-
-def _trigger(object: ObjectTrigger | None = None) -> Trigger:  # noqa: A002 - the file's own key
-    return object or ObjectTrigger("", ())
 
 
 def _python(call: tuple[str, str], args: dict[str, Any] | None = None) -> Python:
@@ -124,30 +112,17 @@ KINDS = {
 
 def _step(name: str, **fields: Any) -> Step:
     kinds: list[StepKind] = [fields.pop(kind) for kind in KINDS if kind in fields]
+    if "if" in fields:
+        fields["condition"] = fields.pop("if")
+    if "pool" in fields:
+        fields["pool"], fields["pool_size"] = fields["pool"]
     return Step(name, kinds[0] if kinds else Python("", ""), **fields)
 
 
 def _pipeline(pipeline: str, **fields: Any) -> Pipeline:
-    return Pipeline(pipeline, **fields)
+    triggers = fields.pop("trigger", ())
+    return Pipeline(pipeline, triggers=triggers, **fields)
 
-
-OBJECT = Record(
-    ObjectTrigger,
-    {
-        "bucket": Field(Text(), "The bucket's name; may use `env`.", required=True),
-        "match": Field(
-            Listing(Text(), single=True, filled=True),
-            "Globs over the object's name; {name} captures a parameter.",
-            required=True,
-        ),
-    },
-)
-
-TRIGGER = Record(
-    _trigger,
-    {"object": Field(OBJECT, "An object that arrives in a bucket starts a run.")},
-    one_of=("object",),
-)
 
 PARAM = Record(
     _param,
@@ -179,7 +154,44 @@ STEP = Record(
         "expect_within": Field(Span("1s", "365d"), "When to look at a job that has not reported."),
         "outputs": Field(Listing(Text("an object's URI")), "Objects that exist when the step has succeeded."),
         "resources": Field(Free(scalars=True), "What the job gets: the service's own options."),
+        "if": Field(Text("a template"), "Whether the step runs at all: a template of true or false."),
+        "when": Field(Word(("success", "failure", "all_done", "always")), "What its needs must come to."),
+        "for_each": Field(FOR_EACH, "Once per item of a list."),
+        "max_parallel": Field(Whole(1, 1_000), "Items under way at the same time; by default 32."),
+        "allow_failures": Field(Share(), 'Items that may fail: a number, or a share such as "5%".'),
+        "unless_exists": Field(Existence(), "Done without a job when the outputs are there."),
+        "inputs": Field(Listing(Text("an object's URI")), "What outputs must be `newer` than."),
+        "pool": Field(PoolName(), "A pool of pools.yaml, or the size of one of its own."),
+        "priority": Field(Whole(-100, 100), "Among those that wait for a slot: the higher first."),
     },
+    one_of=tuple(KINDS),
+)
+CONTROLS = (
+    "if",
+    "when",
+    "for_each",
+    "max_parallel",
+    "allow_failures",
+    "unless_exists",
+    "inputs",
+    "pool",
+    "priority",
+)
+POLICIES = (
+    "max_active_runs",
+    "on_conflict",
+    "max_runs_per_hour",
+    "priority",
+    "deadline",
+    "expect_within",
+    "on_failure",
+    "on_success",
+    "announce",
+)
+
+HANDLER = Record(
+    partial(_step, "~handler"),
+    KINDS | {key: STEP.fields[key] for key in ("retry", "timeout", "resources", "pool", "priority")},
     one_of=tuple(KINDS),
 )
 
@@ -205,5 +217,14 @@ PIPELINE = Record(
         "clusters": Field(
             Named(CLUSTER, NAME, MAX_CLUSTERS), "Clusters that live as long as a run needs them."
         ),
+        "max_active_runs": Field(Whole(1, 1_000), "Runs under way at the same time."),
+        "on_conflict": Field(Word(("queue", "skip", "cancel_running")), "Of a run that starts beyond that."),
+        "max_runs_per_hour": Field(Whole(1, 100_000), "The excess waits; by default 1,000."),
+        "priority": Field(Whole(-100, 100), "Of its runs among those that wait."),
+        "deadline": Field(Span("1s", "365d"), "How long a run may take."),
+        "expect_within": Field(Span("1s", "365d"), "When a run that goes on is announced as late."),
+        "on_failure": Field(HANDLER, "Runs when the run fails."),
+        "on_success": Field(HANDLER, "Runs when the run succeeds."),
+        "announce": Field(Listing(Word(ANNOUNCEMENTS), single=True), "What is published as CloudEvents."),
     },
 )

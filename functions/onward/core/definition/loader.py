@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from onward.core.definition.checks import check
-from onward.core.definition.grammar import IDENTIFIER, PIPELINE
+from onward.core.definition.grammar import PIPELINE
+from onward.core.definition.names import IDENTIFIER
 from onward.core.definition.parsing import parse
 from onward.core.definition.shapes import Text
 from onward.core.pipeline import Pipeline

@@ -30,6 +30,8 @@ class Listing(Shape):
                 return tuple(self.item.read(item, (*at, i), report) for i, item in enumerate(items))
             case str() if self.single:
                 return (self.item.read(node, at, report),)
+            case dict() if self.single and isinstance(self.item, Record):
+                return (self.item.read(node, at, report),)
             case str() as text:
                 return tuple(self.refuse(node, at, report, f"write [{text}]" if len(text) < 64 else ""))
             case _:

@@ -52,7 +52,7 @@ def check_texts(
 
 def _captured(pipeline: Pipeline) -> set[str]:
     names: set[str] = set()
-    for pattern in pipeline.trigger.match if pipeline.trigger else ():
+    for pattern in pipeline.trigger.match if pipeline.trigger is not None else ():
         with suppress(matching.BadPattern):  # the checks of the trigger say it
             names.update(matching.compile(pattern).names)
     return names
