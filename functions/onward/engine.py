@@ -63,7 +63,7 @@ from onward.ports import (
     Timers,
     Write,
 )
-from onward.work import Work
+from onward.work import Follow, Work
 
 COMMIT_TRIES = 6
 OVERDUE = DAY
@@ -107,6 +107,7 @@ class Engine:
         self.jobs = Jobs(store, objects)
         self.on_run: Callable[[str, Run, str], None] | None = None
         """Told of each state that a run as a whole comes to; `overdue`: it has been open for a day."""
+        self.follow: Follow = lambda _: ()
 
     def handle(self, event: Event) -> Sequence[Event]:
         """Deal with one event to the end; returns what carrying out reported. Raises `Temporary` when it
@@ -131,7 +132,9 @@ class Engine:
             if known is not None:
                 known.not_before(now)
             context = Context(now, self.new_token())
-            work = Work(self.plans, known or self.store, context, events, alone=self.alone)
+            work = Work(
+                self.plans, known or self.store, context, events, alone=self.alone, follow=self.follow
+            )
             self._prepare(work.prepare)
             writes = work.overlay.writes()
             try:

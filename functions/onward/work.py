@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from onward.core.commands import Command, Preparation, Submit
+from onward.core import admission, sets
+from onward.core.commands import Command, Decision, Preparation, Submit
 from onward.core.draft import Context
-from onward.core.events import Event, StartRun, Wake
+from onward.core.events import Arrived, Event, Grant, OfRun, RunEnded, SetEvent, SetRang, StartRun, Wake
 from onward.core.plan import Gather, Plan
-from onward.core.state import Node, NodeKey, Run, RunKey
+from onward.core.state import Node, NodeKey, Run, RunKey, Set, SetKey
 from onward.core.transition import scope, transition
 from onward.overlay import Overlay
 from onward.plans import Plans
 from onward.ports import Reads
 
+Follow = Callable[[RunEnded], Sequence[Event]]
+"""What the end of a run starts, by what is deployed."""
+
 
 class Work:
     """Deciding a group of events: each sees what the ones before it decided."""
 
-    def __init__(
-        self, plans: Plans, docs: Reads, context: Context, events: Sequence[Event], *, alone: bool
+    def __init__(  # noqa: PLR0913 - what a decision may rest on
+        self,
+        plans: Plans,
+        docs: Reads,
+        context: Context,
+        events: Sequence[Event],
+        *,
+        alone: bool,
+        follow: Follow,
     ) -> None:
         self.overlay = Overlay(docs)
         self.commands: list[Command] = []
@@ -30,6 +41,7 @@ class Work:
         self._plans = plans
         self._context = context
         self._alone = alone
+        self._follow = follow
         self._started: dict[str, Plan] = {}
         # Wakes are kept apart and once each: a gather with a thousand children looks at its set once.
         wakes: dict[Event, None] = {}
@@ -41,11 +53,23 @@ class Work:
             self._decide(event, wakes)
 
     def _decide(self, event: Event, wakes: dict[Event, None]) -> None:
-        plan = self._plan(event)
-        if plan is None:
-            return
-        docs = self.overlay.read(scope(plan, event))
-        decision = transition(plan, docs, event, self._context)
+        plan: Plan | None = None
+        match event:
+            case RunEnded():
+                for follower in self._follow(event):
+                    self._decide(follower, wakes)
+                return
+            case Arrived() | SetRang():
+                decision = self._decide_set(event)
+            case Grant():
+                docs = self.overlay.read(admission.scope(event))
+                decision = admission.decide(docs, event, self._context)
+            case _:
+                plan = self._plan(event)
+                if plan is None:
+                    return
+                docs = self.overlay.read(scope(plan, event))
+                decision = transition(plan, docs, event, self._context)
         self.overlay.apply(decision.changes)
         self.commands += decision.commands
         self.prepare += decision.prepare
@@ -54,8 +78,15 @@ class Work:
             wakes.update(dict.fromkeys(decision.events))
             return
         for told in decision.events:
-            joins = isinstance(told, Wake) and isinstance(plan.nodes.get(told.node), Gather)
+            joins = plan and isinstance(told, Wake) and isinstance(plan.nodes.get(told.node), Gather)
             (self.gathers if joins else self.told).append(told)
+
+    def _decide_set(self, event: SetEvent) -> Decision:
+        docs = self.overlay.read(sets.scope(event))
+        found = docs[SetKey(event.set)]
+        name = event.plan if isinstance(event, Arrived) else found.plan if isinstance(found, Set) else None
+        plan = self._plans.get(name) if name is not None else None
+        return sets.decide(plan, docs, event, self._context)
 
     def holds(self, command: Command) -> bool:
         """False for a submit whose step a later event of the group has ended or moved on."""
@@ -67,7 +98,7 @@ class Work:
             return False
         return getattr(node.phase, "token", None) == command.token
 
-    def _plan(self, event: Event) -> Plan | None:
+    def _plan(self, event: OfRun) -> Plan | None:
         plans = self._plans
         if not isinstance(event, StartRun):
             return self._started.get(event.run) or plans.of_run(event.run)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from onward.core.commands import Change, Command, Decision, Preparation, Put, SetTimer, SpillHistory
-from onward.core.events import Event, Wake
+from onward.core.events import Event, OfRun, Wake
 from onward.core.naming import timer_name
 from onward.core.plan import Plan, StepNode
 from onward.core.state import HISTORY_LENGTH, Document, Entry, Key, Node, NodeKey, Phase, Run
@@ -44,7 +44,7 @@ class Draft:
     )
 
     def __init__(
-        self, plan: Plan, docs: Mapping[Key, Document | None], event: Event, run: Run | None, context: Context
+        self, plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, run: Run | None, context: Context
     ) -> None:
         self.plan = plan
         self.docs = docs

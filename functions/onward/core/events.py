@@ -155,7 +155,52 @@ class Verdict(msgspec.Struct, frozen=True, tag_field="event", tag="verdict"):
     orphaned: bool = False
 
 
+class RunEnded(msgspec.Struct, frozen=True, tag_field="event", tag="run_ended"):
+    """A run has ended: it may start others. Decided by what is deployed, see `Engine.follow`."""
+
+    run: str
+    pipeline: str
+    state: str
+    params: dict[str, Any] = {}
+    trigger: dict[str, Any] = {}
+
+
+class Admitted(msgspec.Struct, frozen=True, tag_field="event", tag="admitted"):
+    """A gate let this run in, or this node of it."""
+
+    run: str
+    node: str | None = None
+
+
+class Arrived(msgspec.Struct, frozen=True, tag_field="event", tag="arrived"):
+    """A fact that belongs to a set: one of its members."""
+
+    set: str
+    member: str
+    pipeline: str
+    plan: str
+    trigger: int
+    """Which of the pipeline's triggers it is for."""
+    key: dict[str, str] = {}
+    part: str = ""
+    facts: dict[str, Any] = {}
+
+
+class SetRang(msgspec.Struct, frozen=True, tag_field="event", tag="set_rang"):
+    """Look at this set: it may be complete, or its time may have come."""
+
+    set: str
+
+
+class Grant(msgspec.Struct, frozen=True, tag_field="event", tag="grant"):
+    """Look at this gate: somebody may have come, or left."""
+
+    gate: str
+
+
 RunEvent = StartRun | CancelRun | Sweep | Found
+SetEvent = Arrived | SetRang
+GateEvent = Grant
 NodeEvent = (
     Wake
     | Arrive
@@ -168,4 +213,6 @@ NodeEvent = (
     | Bell
     | Verdict
 )
-Event = RunEvent | NodeEvent
+OfRun = RunEvent | NodeEvent | Admitted
+"""What `transition` decides."""
+Event = OfRun | RunEnded | SetEvent | GateEvent

@@ -44,8 +44,8 @@ from onward.core.events import (
     Bell,
     CancelNode,
     CancelRun,
-    Event,
     Found,
+    OfRun,
     OutputsChecked,
     Room,
     StartRun,
@@ -80,7 +80,7 @@ from onward.core.state import (
 Rule = Callable[[Draft, str, Node, Any], None]
 
 
-def transition(plan: Plan, docs: Mapping[Key, Document | None], event: Event, context: Context) -> Decision:
+def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, context: Context) -> Decision:
     """Decide what follows from `event`, given the documents of its scope (None: it doesn't exist)."""
     run = docs.get(RunKey(event.run))
     draft = Draft(plan, docs, event, run if isinstance(run, Run) else None, context)
@@ -327,7 +327,7 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
 }
 
 
-def scope(plan: Plan, event: Event) -> tuple[Key, ...]:
+def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
     """The documents that deciding this event may read: a handful, whatever the size of the run."""
     run = event.run
     keys: list[Key] = [RunKey(run)]

@@ -13,13 +13,40 @@ import msgspec
 
 from onward.core.commands import SetTimer
 from onward.core.errors import BadEvent, Unavailable
-from onward.core.events import Arrive, Bell, CancelNode, CancelRun, Event, Room, StartRun, Sweep, Wake
+from onward.core.events import (
+    Admitted,
+    Arrive,
+    Bell,
+    CancelNode,
+    CancelRun,
+    Event,
+    Grant,
+    Room,
+    RunEnded,
+    SetRang,
+    StartRun,
+    Sweep,
+    Wake,
+)
 from onward.core.problems import shown
 from onward.ingress.decoding import decode, run_id
 from onward.ingress.envelope import MAX_BODY, CloudEvent, Message, Request, opened
 from onward.ingress.facts import Facts, Rang, Result, Told, parser
 
-Tellable = StartRun | CancelRun | Sweep | Wake | Arrive | CancelNode | Room | Bell
+Tellable = (
+    StartRun
+    | CancelRun
+    | Sweep
+    | Wake
+    | Arrive
+    | CancelNode
+    | Room
+    | Bell
+    | RunEnded
+    | Admitted
+    | SetRang
+    | Grant
+)
 _FIELDS: Mapping[str, Collection[str]] = {
     str(kind.__struct_config__.tag): {"event", *kind.__struct_encode_fields__} for kind in get_args(Event)
 }
@@ -60,7 +87,8 @@ def _event(raw: dict[str, Any]) -> Tellable:
         event: Tellable = msgspec.convert(raw, Tellable)
     except msgspec.ValidationError as error:
         raise BadEvent(f"an event must be JSON such as {_EVENT}: {shown(str(error), bare=True)}") from None
-    run_id(event.run)
+    if not isinstance(event, SetRang | Grant):
+        run_id(event.run)
     return event
 
 

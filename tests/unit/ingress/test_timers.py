@@ -7,15 +7,20 @@ import pytest
 from onward.core.commands import SetTimer
 from onward.core.errors import Unavailable
 from onward.core.events import (
+    Admitted,
     Arrive,
+    Arrived,
     Bell,
     CancelNode,
     CancelRun,
     Event,
     Found,
+    Grant,
     JobState,
     OutputsChecked,
     Room,
+    RunEnded,
+    SetRang,
     StartRun,
     SubmitDelayed,
     SubmitRefused,
@@ -37,9 +42,13 @@ TOLD: list[Event] = [
     CancelNode(RUN, "clean"),
     Room(RUN, "clean"),
     Bell(RUN, "clean", 2),
-    Room(RUN, "clean"),
+    RunEnded(RUN, "weather", "succeeded", {"date": "2026-09-01"}),
+    Admitted(RUN, "clean"),
+    SetRang("0" * 32),
+    Grant("warehouse"),
 ]
 KEPT: list[Event] = [
+    Arrived("0" * 32, "member", "weather", "p" * 32, 0),
     Found(RUN, "watch", 1, ("clean",)),
     Submitted(RUN, "clean", 1, "job"),
     SubmitRefused(RUN, "clean", 1, "token", "no"),
