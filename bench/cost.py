@@ -13,7 +13,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 from onward.core.commands import Delete, SetTimer
@@ -21,10 +21,12 @@ from onward.core.events import Bell, Event, JobState, StartRun
 from onward.core.naming import run_id
 from onward.core.pipeline import SECOND, Dataproc, Pipeline, Step
 from onward.core.plan import Plan, compile_plan
-from onward.core.state import Key, Node
+from onward.core.state import Key, Member, Node, Set, Waiter
 from onward.engine import Engine
 from onward.ports import Accepted, JobRef, JobRequest, Status, Submission, Versioned, Write
 from onward.stores.memory import MemoryStore
+
+T = TypeVar("T")
 
 JOB_SECONDS = 600
 LEAST_BYTES = 1_000
@@ -37,6 +39,8 @@ WORK_SECONDS = 0.1
 """Of a request: the least that Cloud Run bills."""
 CALL_SECONDS = 1.0
 """How long a service takes to answer a submit or a status read. Assumed."""
+COUNTED_AT_ONCE = 1_000
+"""Index entries that Firestore counts for the price of one read."""
 GIB = 1024**3
 
 
@@ -94,8 +98,31 @@ class CountedStore(MemoryStore):
         return super().commit(writes)
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
-        found = super().first(run, where, limit)
+        return self._listed(super().first(run, where, limit))
+
+    def members(
+        self, of: str, where: Literal["waiting", "newest", "any"], limit: int
+    ) -> list[tuple[str, Member]]:
+        return self._listed(super().members(of, where, limit))
+
+    def waiters(self, gate: str, limit: int) -> list[tuple[str, Waiter]]:
+        return self._listed(super().waiters(gate, limit))
+
+    def open_sets(self, limit: int) -> list[tuple[str, Set]]:
+        return self._listed(super().open_sets(limit))
+
+    def count(self, what: Literal["members", "waiters"], of: str, limit: int) -> int:
+        return self._counted(super().count(what, of, limit))
+
+    def started(self, pipeline: str, since: int, limit: int) -> int:
+        return self._counted(super().started(pipeline, since, limit))
+
+    def _listed(self, found: list[T]) -> list[T]:
         self._counts["Firestore document reads"] += max(1, len(found))
+        return found
+
+    def _counted(self, found: int) -> int:
+        self._counts["Firestore document reads"] += max(1, -(-found // COUNTED_AT_ONCE))
         return found
 
 

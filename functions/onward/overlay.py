@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from onward.core.commands import Change, Delete, Join, Put
+from msgspec.structs import replace
+
+from onward.core.commands import Change, Delete, Join, Leave, Put
 from onward.core.pipeline import SECOND
-from onward.core.state import Document, Key, Node
+from onward.core.state import Document, Gate, Key, Node
 from onward.ports import Reads, Store, Versioned, Write
 
 FRESH = 10 * SECOND
@@ -36,7 +38,7 @@ class Known:
         return {key: versioned for key in wanted if (versioned := self._found[key]) is not None}
 
     def wrote(self, writes: Iterable[Write], versions: Mapping[Key, int]) -> None:
-        """What a commit made of them. What was joined is read again."""
+        """What a commit made of them. What was joined or left is read again."""
         for change, _ in writes:
             if isinstance(change, Put) and change.key in versions:
                 self._found[change.key] = Versioned(change.doc, versions[change.key])
@@ -76,9 +78,9 @@ class Overlay:
         for key in keys:
             versioned = found.get(key)
             self._versions[key] = versioned.version if versioned is not None else _ABSENT
-            doc: Document | None = versioned.doc if versioned is not None else None
+            doc = versioned.doc if versioned is not None else None
             change = self._changes.get(key)
-            self._docs[key] = _joined(doc, change.members) if isinstance(change, Join) else doc
+            self._docs[key] = _moved(doc, change) if isinstance(change, Join | Leave) else doc
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take these changes in: later reads see them, and `writes` will hold them."""
@@ -91,21 +93,23 @@ class Overlay:
                 case Delete():
                     self._docs[key] = None
                     self._changes[key] = change
-                case Join(members=members):
-                    self._join(change, members)
+                case Join() | Leave():
+                    self._move(change)
 
-    def _join(self, change: Join, members: tuple[str, ...]) -> None:
+    def _move(self, change: Join | Leave) -> None:
         key = change.key
         before = self._changes.get(key)
         if key in self._docs:
-            joined = _joined(self._docs[key], members)
-            self._docs[key] = joined
-            if isinstance(before, Put):
-                self._changes[key] = Put(key, joined)
+            moved = self._docs[key] = _moved(self._docs[key], change)
+            if isinstance(before, Put) and moved is not None:
+                self._changes[key] = Put(key, moved)
                 return
-        if isinstance(before, Join):
-            members = (*before.members, *(name for name in members if name not in before.members))
-        self._changes[key] = Join(key, members)
+        if isinstance(before, Delete) and isinstance(change, Leave):
+            return
+        if isinstance(before, Join | Leave):
+            members = (*before.members, *(name for name in change.members if name not in before.members))
+            change = replace(change, members=members)
+        self._changes[key] = change
 
     def writes(self) -> list[Write]:
         """What to commit."""
@@ -113,5 +117,9 @@ class Overlay:
         return [Write(change, versions.get(key, _ABSENT)) for key, change in self._changes.items()]
 
 
-def _joined(doc: Document | None, members: tuple[str, ...]) -> Node:
-    return (doc if isinstance(doc, Node) else Node()).joined(members)
+def _moved(doc: Document | None, change: Join | Leave) -> Document | None:
+    match change:
+        case Join(members=members):
+            return (doc if isinstance(doc, Node) else Node()).joined(members)
+        case Leave(members=members):
+            return doc.left(members) if isinstance(doc, Gate) else doc

@@ -12,28 +12,45 @@ import pytest
 from contract.store_contract import PHASES
 from hypothesis import given
 from hypothesis import strategies as st
-from onward.core.commands import Join, Put
+from onward.core.commands import Join, Leave, Put
 from onward.core.errors import Unavailable
 from onward.core.state import (
     Document,
+    Gate,
+    GateKey,
     Key,
+    Member,
+    MemberKey,
     Node,
     NodeKey,
+    PipelineKey,
+    PipelineState,
     PlanKey,
     Run,
     RunKey,
     Running,
     RunState,
+    Set,
+    SetKey,
     StoredPlan,
+    Waiter,
+    WaiterKey,
 )
 from onward.ports import Write
 from onward.stores import firestore_rows as rows
 from onward.stores.firestore import FirestoreStore
-from onward.stores.firestore_rows import FORMAT, INDEXES, UNINDEXED, Row
+from onward.stores.firestore_queries import INDEXES, UNINDEXED
+from onward.stores.firestore_rows import FORMAT, Row
 
 NAMES = st.text(max_size=40) | st.sampled_from((".", "..", "__x__", "", "%", "%41", "a/nodes/b", "\ud800"))
-KEYS = st.builds(RunKey, NAMES) | st.builds(NodeKey, NAMES, NAMES) | st.builds(PlanKey, NAMES)
+ALONE = (RunKey, PlanKey, SetKey, GateKey, PipelineKey)
+BELOW = (NodeKey, MemberKey, WaiterKey)
+KEYS = st.one_of(
+    *(st.builds(kind, NAMES) for kind in ALONE), *(st.builds(kind, NAMES, NAMES) for kind in BELOW)
+)
 NODE, RUN, PLAN = NodeKey("r", "n"), RunKey("r"), PlanKey("p")
+SET, MEMBER, GATE = SetKey("s"), MemberKey("s", "m"), GateKey("g")
+WAITER, PIPELINE = WaiterKey("g", "w"), PipelineKey("p")
 
 
 def stored(key: Key, doc: Document, version: int = 7) -> Row:
@@ -69,7 +86,17 @@ def test_any_name_is_an_id_that_firestore_takes_and_that_says_the_name(name: str
 
 
 @pytest.mark.parametrize(
-    ("key", "doc"), [(NODE, Node()), (RUN, Run("p", "h", RunState.RUNNING, 1)), (PLAN, StoredPlan(b"x"))]
+    ("key", "doc"),
+    [
+        (NODE, Node()),
+        (RUN, Run("p", "h", RunState.RUNNING, 1)),
+        (PLAN, StoredPlan(b"x")),
+        (SET, Set("p", "h", 0)),
+        (MEMBER, Member(1)),
+        (GATE, Gate(("a",))),
+        (WAITER, Waiter("r", 1)),
+        (PIPELINE, PipelineState(True)),
+    ],
 )
 def test_a_document_of_a_newer_format_is_left_for_newer_code(key: Key, doc: Document) -> None:
     row = stored(key, doc)
@@ -83,6 +110,8 @@ def test_a_document_that_only_joins_have_touched_keeps_a_newer_format_unread() -
     """A join must not say of a document of a newer format that it is of this one."""
     union = rows.row_write(Write(Join(NODE, ("a",)), 0))
     assert union == rows.Union("runs/r/nodes/n", "arrived", ("a",))
+    difference = rows.row_write(Write(Leave(GATE, ("a",)), 0))
+    assert difference == rows.Difference("admissions/g", "admitted", ("a",))
 
 
 def test_a_document_of_an_older_format_gets_the_defaults_of_what_it_lacks() -> None:
@@ -92,13 +121,18 @@ def test_a_document_of_an_older_format_gets_the_defaults_of_what_it_lacks() -> N
     assert rows.document(RUN, Row("runs/r", old, 1)) == Run("p", "h", RunState.RUNNING, 1)
 
 
-@pytest.mark.parametrize("key", [NODE, RUN, PLAN])
-@pytest.mark.parametrize("body", [None, "", "{", "[]", '{"phase":{"state":"dancing"}}', 5, True, 1.5, ["x"]])
+@pytest.mark.parametrize("key", [NODE, RUN, PLAN, SET, MEMBER, GATE, WAITER, PIPELINE])
+@pytest.mark.parametrize("body", [None, "", "{", "[]", '{"doc":"dance"}', 5, True, 1.5, ["x"]])
 def test_a_document_that_is_not_what_it_should_be_is_named_and_no_traceback(key: Key, body: Any) -> None:
     if key == PLAN and isinstance(body, str):
         return
     with pytest.raises(Unavailable, match=f"{rows.path(key)} can't be read"):
         rows.document(key, Row(rows.path(key), {"body": body, "format": FORMAT}, 1))
+
+
+def test_a_state_that_nobody_knows_is_named_and_no_traceback() -> None:
+    with pytest.raises(Unavailable, match="runs/r/nodes/n can't be read.*dancing"):
+        rows.document(NODE, Row("runs/r/nodes/n", {"body": '{"phase":{"state":"dancing"}}'}, 1))
 
 
 # Fields and indexes -----------------------------------------------------
@@ -114,6 +148,8 @@ def test_what_has_ended_is_in_no_index_of_what_has_not() -> None:
     assert "open" not in ended.fields
     for phase in PHASES:
         assert not (phase.ended and {"due", "active"} & stored(NODE, Node(phase)).fields.keys())
+    assert "due" not in stored(SET, Set("p", "h", 0, due=None)).fields
+    assert "waiting" not in stored(MEMBER, Member(1, taken=1)).fields
 
 
 class Listening:
@@ -126,6 +162,12 @@ class Listening:
         self.asked.append(type(request).pb(request).structured_query)
         return iter(())
 
+    def run_aggregation_query(self, request: Any, **_: Any) -> Iterator[Any]:
+        counted = type(request).pb(request).structured_aggregation_query
+        assert counted.structured_query.limit.value, "a count reads no more of an index than it must"
+        self.asked.append(counted.structured_query)
+        return iter(())
+
 
 def every_query() -> list[Any]:
     """What the store asks Firestore, for every combination of arguments."""
@@ -135,6 +177,13 @@ def every_query() -> list[Any]:
         store.first("r", where, 32)  # type: ignore[arg-type]
     for pipeline, open_only, before in product((None, "p"), (False, True), (None, 9)):
         store.runs(pipeline=pipeline, open_only=open_only, before=before)
+    for which in ("waiting", "newest", "any"):
+        store.members("s", which, 32)  # type: ignore[arg-type]
+    store.waiters("g", 32)
+    store.count("members", "s", 32)
+    store.count("waiters", "g", 32)
+    store.open_sets(32)
+    store.started("p", 1, 32)
     return client.asked
 
 
@@ -172,9 +221,14 @@ def test_a_field_is_exempt_from_indexing_if_and_only_if_no_query_names_it_alone(
         (RUN, Run("p", "h", RunState.RUNNING, 1)),
         (PLAN, StoredPlan(b"x")),
         *((NODE, Node(phase, arrived=("a",))) for phase in PHASES),
+        (SET, Set("p", "h", 0, due=1)),
+        (MEMBER, Member(1)),
+        (GATE, Gate(("a",))),
+        (WAITER, Waiter("r", 1)),
+        (PIPELINE, PipelineState()),
     ]
-    collections = {RunKey: "runs", PlanKey: "plans", NodeKey: "nodes"}
-    written = {(collections[type(key)], field) for key, doc in documents for field in stored(key, doc).fields}
+    rows_written = [stored(key, doc) for key, doc in documents]
+    written = {(row.path.split("/")[-2], field) for row in rows_written for field in row.fields}
     exempt = {(collection, field) for collection, fields in UNINDEXED.items() for field in fields}
     assert exempt == written - alone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from onward.core.state import Key, Node, NodeKey, Run, RunKey
+from onward.core.state import Key, Member, Node, NodeKey, Run, RunKey, Set, Waiter
 from onward.ports import Versioned, Write
 
 if TYPE_CHECKING:
@@ -40,6 +40,28 @@ class StoreDoor:
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""
         return self.world.read(lambda: self.world.store.first(run, where, limit))
+
+    def members(
+        self, of: str, where: Literal["waiting", "newest", "any"], limit: int
+    ) -> list[tuple[str, Member]]:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.members(of, where, limit))
+
+    def waiters(self, gate: str, limit: int) -> list[tuple[str, Waiter]]:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.waiters(gate, limit))
+
+    def count(self, what: Literal["members", "waiters"], of: str, limit: int) -> int:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.count(what, of, limit))
+
+    def open_sets(self, limit: int) -> list[tuple[str, Set]]:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.open_sets(limit))
+
+    def started(self, pipeline: str, since: int, limit: int) -> int:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.started(pipeline, since, limit))
 
     def runs(self, **which: Any) -> list[tuple[str, Run]]:
         """See `ports.Store`."""

@@ -16,7 +16,7 @@ from onward import settings, wiring
 from onward.core.state import Run, RunState
 from onward.ingress import completions, dataflow, dataproc, workflows
 from onward.receiver import SEVERITY
-from onward.stores.firestore_rows import INDEXES, UNINDEXED
+from onward.stores.firestore_queries import INDEXES, UNINDEXED
 from terraform.applying import CONFIGURATION, LEAST, State, Terraform
 from terraform.granted import number_of
 

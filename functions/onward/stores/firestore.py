@@ -2,8 +2,9 @@
 
     read     one BatchGetDocuments, whatever the number of keys
     commit   one Commit: a new document only where there is none, a changed or deleted one only at the version
-             that was read, a join by set union
-    first    one RunQuery; so is `runs`
+             that was read, a join by set union, a leave by set difference
+    first    one RunQuery; so is whatever lists documents
+    count    one RunAggregationQuery; so is `started`
 
 A version is the document's update time, in microseconds as Firestore keeps it. Nothing is remembered between
 calls. The client is imported and built by the first call.
@@ -14,17 +15,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from onward.core.commands import Put
-from onward.core.state import Key, Node, PlanKey, Run
+from onward.core.state import Key, Member, Node, PlanKey, Run, Set, Waiter
 from onward.ports import Versioned, Write
+from onward.stores import firestore_queries as queries
 from onward.stores import firestore_rows as rows
 
 if TYPE_CHECKING:
     from google.cloud.firestore_v1.services.firestore import FirestoreClient
 
     from onward.stores.firestore_wire import Wire
+
+D = TypeVar("D")
 
 
 class FirestoreStore:
@@ -40,7 +44,7 @@ class FirestoreStore:
         self._database = database
         self._connect = connect
         self.round_trips: Counter[str] = Counter()
-        """Calls made: `read`, `plan read` (nothing but plans), `commit`, `query`."""
+        """Calls made: `read`, `plan read` (nothing but plans), `commit`, `query` (a count too)."""
 
     @cached_property
     def _wire(self) -> Wire:
@@ -69,9 +73,30 @@ class FirestoreStore:
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""
-        return [
-            (rows.name(row.path), rows.node(row)) for row in self._query(rows.nodes_query(run, where, limit))
-        ]
+        return self._query(queries.nodes(run, where, limit), rows.node)
+
+    def members(
+        self, of: str, where: Literal["waiting", "newest", "any"], limit: int
+    ) -> list[tuple[str, Member]]:
+        """See `ports.Store`."""
+        return self._query(queries.members(of, where, limit), rows.member)
+
+    def waiters(self, gate: str, limit: int) -> list[tuple[str, Waiter]]:
+        """See `ports.Store`."""
+        return self._query(queries.waiters(gate, limit), rows.waiter)
+
+    def count(self, what: Literal["members", "waiters"], of: str, limit: int) -> int:
+        """See `ports.Store`."""
+        waiting = what == "members"
+        return self._count(queries.members(of, "waiting", limit) if waiting else queries.waiters(of, limit))
+
+    def open_sets(self, limit: int) -> list[tuple[str, Set]]:
+        """See `ports.Store`."""
+        return self._query(queries.open_sets(limit), rows.set_)
+
+    def started(self, pipeline: str, since: int, limit: int) -> int:
+        """See `ports.Store`."""
+        return self._count(queries.started(pipeline, since, limit))
 
     def runs(
         self,
@@ -82,9 +107,12 @@ class FirestoreStore:
         limit: int = 50,
     ) -> list[tuple[str, Run]]:
         """See `ports.Store`."""
-        query = rows.runs_query(pipeline, open_only, before, limit)
-        return [(rows.name(row.path), rows.run(row)) for row in self._query(query)]
+        return self._query(queries.runs(pipeline, open_only, before, limit), rows.run)
 
-    def _query(self, query: rows.Query) -> list[rows.Row]:
+    def _query(self, query: queries.Query, decode: Callable[[rows.Row], D]) -> list[tuple[str, D]]:
         self.round_trips["query"] += 1
-        return self._wire.query(query)
+        return [(rows.name(row.path), decode(row)) for row in self._wire.query(query)]
+
+    def _count(self, query: queries.Query) -> int:
+        self.round_trips["query"] += 1
+        return self._wire.count(query)

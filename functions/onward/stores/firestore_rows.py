@@ -3,11 +3,17 @@
     plans/{plan}             body
     runs/{run}               pipeline, started, open, body
     runs/{run}/nodes/{node}  due, active, arrived, body
+    sets/{set}               due, body
+    sets/{set}/members/{m}   at, waiting, body
+    admissions/{gate}        admitted, body
+    admissions/{gate}/waiters/{w}  body
+    pipelines/{pipeline}     body
 
 `open` is the start of a run that has not ended; `active` is there only while it is true, and `due` only
-while there is one: an index then holds no more than its query looks for. `arrived` is a field of its own
-because it is joined by set union; a document that only joins have made has no body yet. One text is encoded
-in a fraction of the time that the same values take as nested fields, and the console still shows it.
+while there is one: an index then holds no more than its query looks for. So with `waiting`, the arrival of a
+member that no round has taken. `arrived` is a field of its own because it is joined by set union, `admitted`
+because holders leave it by set difference; a document that only these have made has no body yet. One text is
+encoded in a fraction of the time that the same values take as nested fields, and the console still shows it.
 
 Every document also has its `format`, and in `replaces` the version that it was written over: so no write is
 without effect, each moves the version, and of two that write the same one loses.
@@ -23,26 +29,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
-from onward.core.commands import Delete, Join, Put
+from onward.core.commands import Delete, Join, Leave, Put
 from onward.core.errors import Unavailable
 from onward.core.state import (
     Backoff,
     Document,
+    Gate,
+    GateKey,
     Key,
+    Member,
+    MemberKey,
     Node,
     NodeKey,
+    PipelineKey,
+    PipelineState,
     PlanKey,
     Run,
     RunKey,
     Running,
+    Set,
+    SetKey,
     StoredPlan,
     Submitting,
+    Waiter,
+    WaiterKey,
 )
 from onward.ports import Write
 
@@ -53,28 +69,6 @@ FORMAT = 1
 
 Fields = Mapping[str, Any]
 """Values are int, bool, str, bytes, and lists of str."""
-Direction = Literal["ASCENDING", "DESCENDING"]
-
-
-class Index(NamedTuple):
-    """A composite index: its fields and their directions."""
-
-    collection: str
-    fields: tuple[tuple[str, Direction], ...]
-
-
-INDEXES = (
-    Index("runs", (("pipeline", "ASCENDING"), ("started", "DESCENDING"))),
-    Index("runs", (("pipeline", "ASCENDING"), ("open", "DESCENDING"))),
-)
-"""What the queries need beside Firestore's own index of every single field."""
-
-UNINDEXED: Mapping[str, tuple[str, ...]] = {
-    "plans": ("body", "format", "replaces"),
-    "runs": ("body", "format", "pipeline", "replaces"),
-    "nodes": ("arrived", "body", "format", "replaces"),
-}
-"""By collection, the fields that no query names alone: exempt from Firestore's own index."""
 
 
 class Row(NamedTuple):
@@ -93,6 +87,15 @@ class Union(NamedTuple):
     members: tuple[str, ...]
 
 
+class Difference(NamedTuple):
+    """Take members out of an array that is a set, whatever the version. Leaves an empty document where there
+    was none."""
+
+    path: str
+    field: str
+    members: tuple[str, ...]
+
+
 class Removal(NamedTuple):
     """Delete the document at this version; at version 0, see that there is none."""
 
@@ -100,19 +103,8 @@ class Removal(NamedTuple):
     version: int
 
 
-RowWrite = Row | Union | Removal
+RowWrite = Row | Union | Difference | Removal
 """A row is written over the version that it names; at version 0 it is created."""
-
-
-class Query(NamedTuple):
-    """Which documents of the collection below `parent`, in which order, how many."""
-
-    parent: str
-    collection: str
-    limit: int
-    equal: tuple[str, Any] | None = None
-    below: tuple[str, Any] | None = None
-    order: tuple[str, Direction] | None = None
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9~][A-Za-z0-9_.~-]*")
@@ -120,24 +112,36 @@ _PLAIN = re.compile(r"[A-Za-z0-9~][A-Za-z0-9_.~-]*")
 _encode = msgspec.json.Encoder().encode
 _decode_run = msgspec.json.Decoder(Run).decode
 _decode_node = msgspec.json.Decoder(Node).decode
+_decode_set = msgspec.json.Decoder(Set).decode
+_decode_member = msgspec.json.Decoder(Member).decode
+_decode_gate = msgspec.json.Decoder(Gate).decode
+_decode_waiter = msgspec.json.Decoder(Waiter).decode
+_decode_pipeline = msgspec.json.Decoder(PipelineState).decode
 
 
 # Names ------------------------------------------------------------------
 
 
+_COLLECTIONS: Mapping[type[Key], tuple[str, ...]] = {
+    RunKey: ("runs",),
+    NodeKey: ("runs", "nodes"),
+    PlanKey: ("plans",),
+    SetKey: ("sets",),
+    MemberKey: ("sets", "members"),
+    GateKey: ("admissions",),
+    WaiterKey: ("admissions", "waiters"),
+    PipelineKey: ("pipelines",),
+}
+
+
 def path(key: Key) -> str:
     """Where the document is. No two keys share a path, whatever their names."""
-    match key:
-        case RunKey(run=run):
-            return f"runs/{_id(run)}"
-        case NodeKey(run=run, node=node):
-            return f"runs/{_id(run)}/nodes/{_id(node)}"
-        case PlanKey(plan=plan):
-            return f"plans/{_id(plan)}"
+    names = zip(_COLLECTIONS[type(key)], astuple(key), strict=True)
+    return "/".join(f"{collection}/{_id(name)}" for collection, name in names)
 
 
 def name(path: str) -> str:
-    """The run, node or plan that the document at this path is about."""
+    """What the document at this path is named by its key."""
     last = path.rpartition("/")[2]
     return unquote(last[1:], errors="surrogatepass") if last.startswith("%") else last
 
@@ -152,13 +156,7 @@ def _id(name: str) -> str:
 
 def document(key: Key, row: Row) -> Document:
     """The document that the row holds. Raises `Unavailable` if this code can't read it."""
-    match key:
-        case RunKey():
-            return run(row)
-        case NodeKey():
-            return node(row)
-        case PlanKey():
-            return _decoded(row, lambda body: StoredPlan(msgspec.convert(body, bytes)))
+    return _READERS[type(key)](row)
 
 
 def run(row: Row) -> Run:
@@ -171,6 +169,46 @@ def node(row: Row) -> Node:
     found = _decoded(row, _decode_node) if "body" in row.fields else Node()
     arrived = row.fields.get("arrived")
     return replace(found, arrived=tuple(arrived)) if arrived else found
+
+
+def set_(row: Row) -> Set:
+    """The set that the row holds. Raises `Unavailable`."""
+    return _decoded(row, _decode_set)
+
+
+def member(row: Row) -> Member:
+    """The member of a set that the row holds. Raises `Unavailable`."""
+    return _decoded(row, _decode_member)
+
+
+def waiter(row: Row) -> Waiter:
+    """The waiter that the row holds. Raises `Unavailable`."""
+    return _decoded(row, _decode_waiter)
+
+
+def _gate(row: Row) -> Gate:
+    found = _decoded(row, _decode_gate) if "body" in row.fields else Gate()
+    return replace(found, admitted=tuple(row.fields.get("admitted", ())))
+
+
+def _plan(row: Row) -> StoredPlan:
+    return _decoded(row, lambda body: StoredPlan(msgspec.convert(body, bytes)))
+
+
+def _pipeline(row: Row) -> PipelineState:
+    return _decoded(row, _decode_pipeline)
+
+
+_READERS: Mapping[type[Key], Callable[[Row], Document]] = {
+    RunKey: run,
+    NodeKey: node,
+    PlanKey: _plan,
+    SetKey: set_,
+    MemberKey: member,
+    GateKey: _gate,
+    WaiterKey: waiter,
+    PipelineKey: _pipeline,
+}
 
 
 def _decoded(row: Row, decode: Callable[[Any], T]) -> T:
@@ -191,51 +229,40 @@ def row_write(write: Write) -> RowWrite:
             return Row(path(key), {**_fields(doc), "format": FORMAT, "replaces": version}, version)
         case Join(key=key, members=members):
             return Union(path(key), "arrived", members)
+        case Leave(key=key, members=members):
+            return Difference(path(key), "admitted", members)
         case Delete(key=key):
             return Removal(path(key), version)
 
 
 def _fields(doc: Document) -> dict[str, Any]:
     match doc:
-        case Run():
-            fields = {"pipeline": doc.pipeline, "started": doc.started, "body": _encode(doc).decode()}
-            return fields if doc.state.ended else {**fields, "open": doc.started}
+        case StoredPlan(body=body):
+            return {"body": body}
         case Node():
-            fields = {"body": _encode(replace(doc, arrived=())).decode()}
-            if doc.arrived:
-                fields["arrived"] = list(doc.arrived)
-            if doc.due is not None:
-                fields["due"] = doc.due
-            if isinstance(doc.phase, Submitting | Running | Backoff):
-                fields["active"] = True
-            return fields
-        case StoredPlan():
-            return {"body": doc.body}
+            text: Document = replace(doc, arrived=())
+        case Gate():
+            text = replace(doc, admitted=())
+        case _:
+            text = doc
+    fields = {"body": _encode(text).decode(), **_own_fields(doc)}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-# Queries ----------------------------------------------------------------
-
-
-def nodes_query(run: str, where: Literal["due", "active", "any"], limit: int) -> Query:
-    """See `ports.Store.first`."""
-    nodes = Query(path(RunKey(run)), "nodes", limit)
-    match where:
-        case "due":
-            return nodes._replace(order=("due", "ASCENDING"))
-        case "active":
-            return nodes._replace(equal=("active", True))
-        case "any":
-            return nodes
-
-
-def runs_query(pipeline: str | None, open_only: bool, before: int | None, limit: int) -> Query:
-    """See `ports.Store.runs`."""
-    by = "open" if open_only else "started"
-    return Query(
-        "",
-        "runs",
-        limit,
-        equal=None if pipeline is None else ("pipeline", pipeline),
-        below=None if before is None else (by, before),
-        order=(by, "DESCENDING"),
-    )
+def _own_fields(doc: Document) -> dict[str, Any]:
+    """Those beside the text; one that is None is left out."""
+    match doc:
+        case Run(started=started):
+            open_ = None if doc.state.ended else started
+            return {"pipeline": doc.pipeline, "started": started, "open": open_}
+        case Node(phase=phase):
+            active = True if isinstance(phase, Submitting | Running | Backoff) else None
+            return {"arrived": list(doc.arrived) or None, "due": doc.due, "active": active}
+        case Set(due=due):
+            return {"due": due}
+        case Member(at=at, taken=taken):
+            return {"at": at, "waiting": at if taken is None else None}
+        case Gate(admitted=admitted):
+            return {"admitted": list(admitted) or None}
+        case _:
+            return {}

@@ -1,4 +1,4 @@
-"""Firestore's three calls, in terms of rows: read many, commit all or nothing, query.
+"""Firestore's calls, in terms of rows: read many, commit all or nothing, query, count.
 
 Google's generated client is used, with plain protobuf messages: a commit is exactly one call then, and costs
 less than through the layer above. No transaction is ever opened: under contention they lock each other out,
@@ -29,7 +29,8 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from onward.core.errors import Conflict, Unavailable, UserError
-from onward.stores.firestore_rows import Query, Removal, Row, RowWrite, Union
+from onward.stores.firestore_queries import Query
+from onward.stores.firestore_rows import Difference, Removal, Row, RowWrite, Union
 
 TIMEOUT = 20.0
 """Seconds for a call, the repeats of a read included."""
@@ -41,6 +42,7 @@ _LOST = (exceptions.AlreadyExists, exceptions.FailedPrecondition, exceptions.Not
 _Document = types.Document.pb()
 _Value = types.Value.pb()
 _Write = types.Write.pb()
+_AggregationQuery = types.StructuredAggregationQuery.pb()
 _StructuredQuery = types.StructuredQuery.pb()
 
 
@@ -88,15 +90,30 @@ class Wire:
 
     def query(self, query: Query) -> list[Row]:
         """The documents that the query finds, by one RunQuery."""
-        request = types.RunQueryRequest(
-            parent=f"{self._root}/{query.parent}".rstrip("/"), structured_query=_structured(query)
-        )
+        request = types.RunQueryRequest(parent=self._parent(query), structured_query=_structured(query))
         with _our_errors("searched"):
             answers = self._client.run_query(
                 request, retry=_READ_AGAIN, timeout=TIMEOUT, metadata=self._metadata
             )
             found = (types.RunQueryResponse.pb(answer) for answer in answers)
             return [self._row(answer.document) for answer in found if answer.HasField("document")]
+
+    def count(self, query: Query) -> int:
+        """How many documents the query finds, by one RunAggregationQuery."""
+        counted = _AggregationQuery(structured_query=_structured(query))
+        counted.aggregations.add(alias="count", count={})
+        request = types.RunAggregationQueryRequest(
+            parent=self._parent(query), structured_aggregation_query=counted
+        )
+        with _our_errors("searched"):
+            answers = self._client.run_aggregation_query(
+                request, retry=_READ_AGAIN, timeout=TIMEOUT, metadata=self._metadata
+            )
+            found = (types.RunAggregationQueryResponse.pb(answer).result for answer in answers)
+            return sum(each.aggregate_fields["count"].integer_value for each in found)
+
+    def _parent(self, query: Query) -> str:
+        return f"{self._root}/{query.parent}".rstrip("/")
 
     def _row(self, document: Any) -> Row:
         fields = {name: _plain(value) for name, value in document.fields.items()}
@@ -109,11 +126,15 @@ class Wire:
             case Row(fields=fields, version=version):
                 document = _Document(name=name, fields={key: _value(each) for key, each in fields.items()})
                 return _Write(update=document, current_document=_precondition(version))
-            case Union(field=field, members=members):
+            case Union(field=field, members=members) | Difference(field=field, members=members):
+                how = "append_missing_elements" if isinstance(write, Union) else "remove_all_from_array"
                 values = {"values": [_value(member) for member in members]}
-                transform = {"field_path": field, "append_missing_elements": values}
                 # An empty mask: no field of a document that is there is touched but the set.
-                return _Write(update=_Document(name=name), update_mask={}, update_transforms=[transform])
+                return _Write(
+                    update=_Document(name=name),
+                    update_mask={},
+                    update_transforms=[{"field_path": field, how: values}],
+                )
             case Removal(version=version):
                 return _Write(delete=name, current_document=_precondition(version))
             case _:
@@ -151,7 +172,11 @@ def _plain(value: Any) -> Any:
 def _structured(query: Query) -> Any:
     filters = [
         {"field_filter": {"field": {"field_path": condition[0]}, "op": op, "value": _value(condition[1])}}
-        for op, condition in (("EQUAL", query.equal), ("LESS_THAN", query.below))
+        for op, condition in (
+            ("EQUAL", query.equal),
+            ("LESS_THAN", query.below),
+            ("GREATER_THAN_OR_EQUAL", query.least),
+        )
         if condition is not None
     ]
     structured = _StructuredQuery(limit={"value": query.limit})

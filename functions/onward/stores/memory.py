@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from onward.core.commands import Delete, Join, Put
+from onward.core.commands import Delete, Join, Leave, Put
 from onward.core.errors import Conflict
-from onward.core.state import Backoff, Key, Node, NodeKey, Run, RunKey, Running, Submitting
+from onward.core.state import (
+    Backoff,
+    Gate,
+    Key,
+    Member,
+    MemberKey,
+    Node,
+    NodeKey,
+    Run,
+    RunKey,
+    Running,
+    Set,
+    SetKey,
+    Submitting,
+    Waiter,
+    WaiterKey,
+)
 from onward.ports import Versioned, Write
 
 
@@ -26,7 +42,7 @@ class MemoryStore:
         """See `ports.Store`."""
         for change, version in writes:
             found = self.docs.get(change.key)
-            if not isinstance(change, Join) and version != (found.version if found else 0):
+            if not isinstance(change, Join | Leave) and version != (found.version if found else 0):
                 raise Conflict(f"{change.key} was changed by somebody else")
         versions = {}
         for change, _ in writes:
@@ -42,6 +58,13 @@ class MemoryStore:
                     if after is not before:
                         self.last += 1
                         self.docs[key] = Versioned(after, self.last)
+                case Leave(key=key, members=members):
+                    found = self.docs.get(key)
+                    if found is not None and isinstance(found.doc, Gate):
+                        left = found.doc.left(members)
+                        if left is not found.doc:
+                            self.last += 1
+                            self.docs[key] = Versioned(left, self.last)
                 case Delete(key=key):
                     self.docs.pop(key, None)
         return versions
@@ -61,6 +84,51 @@ class MemoryStore:
             case "any":
                 pass
         return nodes[:limit]
+
+    def members(
+        self, of: str, where: Literal["waiting", "newest", "any"], limit: int
+    ) -> list[tuple[str, Member]]:
+        """See `ports.Store`."""
+        found = [
+            (key.member, doc)
+            for key, (doc, _) in self.docs.items()
+            if isinstance(key, MemberKey) and key.set == of and isinstance(doc, Member)
+        ]
+        match where:
+            case "waiting":
+                found = sorted((item for item in found if item[1].taken is None), key=_at)
+            case "newest":
+                found = sorted(found, key=_at, reverse=True)
+            case "any":
+                pass
+        return found[:limit]
+
+    def waiters(self, gate: str, limit: int) -> list[tuple[str, Waiter]]:
+        """See `ports.Store`."""
+        found = [
+            (key.waiter, doc)
+            for key, (doc, _) in self.docs.items()
+            if isinstance(key, WaiterKey) and key.gate == gate and isinstance(doc, Waiter)
+        ]
+        return sorted(found, key=lambda item: item[0])[:limit]
+
+    def count(self, what: Literal["members", "waiters"], of: str, limit: int) -> int:
+        """See `ports.Store`."""
+        return len(self.members(of, "waiting", limit) if what == "members" else self.waiters(of, limit))
+
+    def open_sets(self, limit: int) -> list[tuple[str, Set]]:
+        """See `ports.Store`."""
+        found = [
+            (doc.due, key.set, doc)
+            for key, (doc, _) in self.docs.items()
+            if isinstance(key, SetKey) and isinstance(doc, Set) and doc.due is not None
+        ]
+        return [(name, doc) for _, name, doc in sorted(found, key=lambda item: item[:2])][:limit]
+
+    def started(self, pipeline: str, since: int, limit: int) -> int:
+        """See `ports.Store`."""
+        runs = (doc for doc, _ in self.docs.values() if isinstance(doc, Run))
+        return min(limit, sum(run.pipeline == pipeline and run.started >= since for run in runs))
 
     def runs(
         self,
@@ -85,3 +153,7 @@ class MemoryStore:
 
 def _due(item: tuple[str, Node]) -> int:
     return item[1].due or 0
+
+
+def _at(item: tuple[str, Member]) -> int:
+    return item[1].at

@@ -28,6 +28,16 @@ MIGRATIONS = (
         bucket TEXT NOT NULL, name TEXT NOT NULL, generation TEXT NOT NULL, PRIMARY KEY (bucket, name)
     ) WITHOUT ROWID;
     """,
+    # 3: sets, gates and what is theirs. `pending`: a set's `due`, and the arrival of a member that waits
+    """
+    CREATE TABLE documents (
+        kind TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+        at INTEGER, pending INTEGER, body BLOB NOT NULL, PRIMARY KEY (kind, parent, name)
+    ) WITHOUT ROWID;
+    CREATE INDEX documents_by_time ON documents (kind, parent, at) WHERE at IS NOT NULL;
+    CREATE INDEX pending_documents ON documents (kind, parent, pending) WHERE pending IS NOT NULL;
+    CREATE INDEX runs_of_pipeline ON runs (pipeline, started);
+    """,
 )
 
 

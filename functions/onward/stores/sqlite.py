@@ -12,32 +12,31 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
-from onward.core.commands import Delete, Join, Put
+from onward.core.commands import Delete, Join, Leave, Put
 from onward.core.errors import Conflict, Unavailable
-from onward.core.state import Document, Key, Node, NodeKey, PlanKey, Run, RunKey, StoredPlan
+from onward.core.state import (
+    Document,
+    Gate,
+    Key,
+    Member,
+    MemberKey,
+    Node,
+    NodeKey,
+    Run,
+    RunKey,
+    Set,
+    Waiter,
+    WaiterKey,
+)
 from onward.ports import Versioned, Write
+from onward.stores import sqlite_rows as rows
 from onward.stores.migrations import migrate
 
 _KEPT = 100_000
 _ACTIVE = ("submitting", "running", "retrying")
 
-_encode = msgspec.json.Encoder().encode
-_decode_run = msgspec.json.Decoder(Run).decode
-_decode_node = msgspec.json.Decoder(Node).decode
-
-_INSERT_NODE = "INSERT INTO nodes (version, state, due, body, run, node) VALUES (?, ?, ?, ?, ?, ?)"
-_UPDATE_NODE = (
-    "UPDATE nodes SET version = ?, state = ?, due = ?, body = ? WHERE run = ? AND node = ? AND version = ?"
-)
-_INSERT_RUN = (
-    "INSERT INTO runs (version, pipeline, state, started, ended, body, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-_UPDATE_RUN = (
-    "UPDATE runs SET version = ?, pipeline = ?, state = ?, started = ?, ended = ?, body = ? "
-    "WHERE run = ? AND version = ?"
-)
+_UNKEPT = (MemberKey, WaiterKey)
+"""There may be many, and none is read often."""
 
 
 def connect(path: Path | str, *, readonly: bool = False) -> sqlite3.Connection:
@@ -86,25 +85,17 @@ class SqliteStore:
         return found
 
     def _select(self, key: Key) -> Versioned | None:
-        row: Any
-        match key:
-            case NodeKey(run=run, node=node):
-                row = self._one("SELECT body, version FROM nodes WHERE run = ? AND node = ?", run, node)
-                found = Versioned(_decode_node(row[0]), row[1]) if row else None
-            case RunKey(run=run):
-                row = self._one("SELECT body, version FROM runs WHERE run = ?", run)
-                found = Versioned(_decode_run(row[0]), row[1]) if row else None
-            case PlanKey(plan=plan):
-                row = self._one("SELECT body FROM plans WHERE plan = ?", plan)
-                found = Versioned(StoredPlan(row[0]), 1) if row else None
+        statement, decode = rows.select(key)
+        row = self._one(*statement)
+        found = Versioned(decode(row[0]), row[1]) if row else None
         if found is not None and not self._readonly:
             self._keep(key, found)
         return found
 
-    def _one(self, sql: str, *values: Any) -> Any:
-        return next(iter(self._all(sql, *values)), None)
+    def _one(self, sql: str, values: Sequence[Any]) -> Any:
+        return next(iter(self._all(sql, values)), None)
 
-    def _all(self, sql: str, *values: Any) -> list[Any]:
+    def _all(self, sql: str, values: Sequence[Any]) -> list[Any]:
         try:
             return self.connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -112,6 +103,8 @@ class SqliteStore:
 
     def _keep(self, key: Key, versioned: Versioned) -> None:
         kept = self._kept
+        if isinstance(key, _UNKEPT):
+            return
         if len(kept) >= _KEPT:
             self._born.clear()
             for oldest in [key for key, _ in zip(kept, range(_KEPT // 4), strict=False)]:
@@ -161,24 +154,25 @@ class SqliteStore:
             match change:
                 case Put(key=key, doc=doc):
                     pass
-                case Join(key=key, members=members):
+                case Join(key=key) | Leave(key=key):
                     self._kept.pop(key, None)
                     found = self._select(key)
                     version = found.version if found else 0
-                    doc = _joined(found, members)
-                    if found is not None and doc is found.doc:
+                    moved = _moved(found, change)
+                    if moved is None:
                         continue
+                    doc = moved
                 case Delete(key=key):
                     self._delete(key, version)
                     after.append((key, None))
                     continue
             after.append((key, Versioned(doc, version + 1)))
-            sql, row = _row(key, doc, version)
+            sql, row = rows.write(key, doc, version)
             (changed if version else new).setdefault(sql, []).append(row)
-        for sql, rows in new.items():
-            self.connection.executemany(sql, rows)
-        for sql, rows in changed.items():
-            if self.connection.executemany(sql, rows).rowcount != len(rows):
+        for sql, values in new.items():
+            self.connection.executemany(sql, values)
+        for sql, values in changed.items():
+            if self.connection.executemany(sql, values).rowcount != len(values):
                 raise Conflict("a document was changed by somebody else")
         return after
 
@@ -187,13 +181,7 @@ class SqliteStore:
         found = self._select(key)
         if version != (found.version if found else 0):
             raise Conflict("a document was changed by somebody else")
-        match key:
-            case NodeKey(run=run, node=node):
-                self.connection.execute("DELETE FROM nodes WHERE run = ? AND node = ?", (run, node))
-            case RunKey(run=run):
-                self.connection.execute("DELETE FROM runs WHERE run = ?", (run,))
-            case PlanKey():
-                raise AssertionError("plans are never deleted")
+        self.connection.execute(*rows.delete(key))
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""
@@ -203,8 +191,47 @@ class SqliteStore:
             "any": "1",
         }[where]
         sql = f"SELECT node, body FROM nodes WHERE run = ? AND {condition} LIMIT ?"
-        rows = self._all(sql, run, limit)
-        return [(node, _decode_node(body)) for node, body in rows]
+        return [(node, rows.decode_node(body)) for node, body in self._all(sql, (run, limit))]
+
+    def members(
+        self, of: str, where: Literal["waiting", "newest", "any"], limit: int
+    ) -> list[tuple[str, Member]]:
+        """See `ports.Store`."""
+        condition = {
+            "waiting": "AND pending IS NOT NULL ORDER BY pending",
+            "newest": "AND at IS NOT NULL ORDER BY at DESC",
+            "any": "",
+        }[where]
+        return [
+            (name, rows.decode_member(body)) for name, body in self._named("member", of, condition, limit)
+        ]
+
+    def waiters(self, gate: str, limit: int) -> list[tuple[str, Waiter]]:
+        """See `ports.Store`."""
+        found = self._named("waiter", gate, "ORDER BY name", limit)
+        return [(name, rows.decode_waiter(body)) for name, body in found]
+
+    def open_sets(self, limit: int) -> list[tuple[str, Set]]:
+        """See `ports.Store`."""
+        found = self._named("set", "", "AND pending IS NOT NULL ORDER BY pending", limit)
+        return [(name, rows.decode_set(body)) for name, body in found]
+
+    def _named(self, kind: str, parent: str, condition: str, limit: int) -> list[Any]:
+        sql = f"SELECT name, body FROM documents WHERE kind = ? AND parent = ? {condition} LIMIT ?"
+        return self._all(sql, (kind, parent, limit))
+
+    def count(self, what: Literal["members", "waiters"], of: str, limit: int) -> int:
+        """See `ports.Store`."""
+        kind, condition = {"members": ("member", "AND pending IS NOT NULL"), "waiters": ("waiter", "")}[what]
+        return self._count(f"documents WHERE kind = ? AND parent = ? {condition}", kind, of, limit)
+
+    def started(self, pipeline: str, since: int, limit: int) -> int:
+        """See `ports.Store`."""
+        return self._count("runs WHERE pipeline = ? AND started >= ?", pipeline, since, limit)
+
+    def _count(self, which: str, *values: Any) -> int:
+        count: int = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {which} LIMIT ?)", values)[0]
+        return count
 
     def runs(
         self,
@@ -226,24 +253,16 @@ class SqliteStore:
             values.append(before)
         which = " AND ".join(conditions)
         sql = f"SELECT run, body FROM runs WHERE {which} ORDER BY started DESC, run LIMIT ?"
-        rows = self._all(sql, *values, limit)
-        return [(run, _decode_run(body)) for run, body in rows]
+        return [(run, rows.decode_run(body)) for run, body in self._all(sql, (*values, limit))]
 
 
-def _joined(found: Versioned | None, members: Iterable[str]) -> Node:
-    before = found.doc if found is not None and isinstance(found.doc, Node) else Node()
-    return before.joined(members)
-
-
-def _row(key: Key, doc: Document, version: int) -> tuple[str, tuple[Any, ...]]:
-    """The statement and its values: a new document is inserted, an old one updated at its version."""
-    if isinstance(doc, Node) and isinstance(key, NodeKey):
-        state = doc.phase.__struct_config__.tag
-        row: tuple[Any, ...] = (version + 1, state, doc.due, _encode(doc), key.run, key.node)
-        return (_UPDATE_NODE, (*row, version)) if version else (_INSERT_NODE, row)
-    if isinstance(doc, Run) and isinstance(key, RunKey):
-        row = (version + 1, doc.pipeline, doc.state.value, doc.started, doc.ended, _encode(doc), key.run)
-        return (_UPDATE_RUN, (*row, version)) if version else (_INSERT_RUN, row)
-    if isinstance(doc, StoredPlan) and isinstance(key, PlanKey) and not version:
-        return "INSERT INTO plans (plan, body) VALUES (?, ?)", (key.plan, doc.body)
-    raise Conflict(f"{key} can't hold a {type(doc).__name__} at version {version}")
+def _moved(found: Versioned | None, change: Join | Leave) -> Document | None:
+    """The document with its set changed; None where that is as it should be."""
+    before = found.doc if found is not None else None
+    match change:
+        case Join(members=members):
+            joined = (before if isinstance(before, Node) else Node()).joined(members)
+            return None if joined is before else joined
+        case Leave(members=members):
+            left = before.left(members) if isinstance(before, Gate) else before
+            return None if left is before else left

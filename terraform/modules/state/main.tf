@@ -1,4 +1,4 @@
-# The database, and exactly the indexes that `onward.stores.firestore_rows` asks for.
+# The database, and exactly the indexes that `onward.stores.firestore_queries` asks for.
 
 locals {
   indexes = [
@@ -6,9 +6,14 @@ locals {
     { collection = "runs", fields = [["pipeline", "ASCENDING"], ["open", "DESCENDING"]] },
   ]
   unindexed = {
-    plans = ["body", "format", "replaces"]
-    runs  = ["body", "format", "pipeline", "replaces"]
-    nodes = ["arrived", "body", "format", "replaces"]
+    plans      = ["body", "format", "replaces"]
+    runs       = ["body", "format", "pipeline", "replaces"]
+    nodes      = ["arrived", "body", "format", "replaces"]
+    sets       = ["body", "format", "replaces"]
+    members    = ["body", "format", "replaces"]
+    admissions = ["admitted", "body", "format", "replaces"]
+    waiters    = ["body", "format", "replaces"]
+    pipelines  = ["body", "format", "replaces"]
   }
 }
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
-from onward.core.commands import Command, Decision, Delete, Join, Put, SetTimer
+from onward.core.commands import Command, Decision, Delete, Join, Leave, Put, SetTimer
 from onward.core.draft import Context
 from onward.core.events import (
     Bell,
@@ -22,7 +22,7 @@ from onward.core.events import (
 )
 from onward.core.pipeline import SECOND, Pipeline, Python, Retry, Step
 from onward.core.plan import Plan, compile_plan
-from onward.core.state import Document, Key, Node, NodeKey, Phase, Run, RunKey, RunState
+from onward.core.state import Document, Gate, Key, Node, NodeKey, Phase, Run, RunKey, RunState
 from onward.core.transition import scope, transition
 
 RUN = "a" * 20
@@ -64,6 +64,9 @@ class Life:
                     found = self.docs.get(key, Node())
                     assert isinstance(found, Node)
                     self.docs[key] = found.joined(members)
+                case Leave(key=key, members=members):
+                    if isinstance(gate := self.docs.get(key), Gate):
+                        self.docs[key] = gate.left(members)
                 case Delete(key=key):
                     del self.docs[key]
         self.commands += decision.commands
@@ -75,7 +78,7 @@ class Life:
         assert len(keys) <= MOST_DOCUMENTS, f"{event} reads {len(keys)} documents"
         docs = {key: self.docs.get(key) for key in keys}
         decision = transition(self.plan, docs, event, Context(self.now, next(self._tokens)))
-        written = {change.key for change in decision.changes if not isinstance(change, Join)}
+        written = {change.key for change in decision.changes if not isinstance(change, Join | Leave)}
         assert written <= set(keys), f"{event} writes what it has not read"
         assert len(decision.changes) <= MOST_DOCUMENTS
         return decision
