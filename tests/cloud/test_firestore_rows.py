@@ -131,7 +131,7 @@ def test_a_document_that_is_not_what_it_should_be_is_named_and_no_traceback(key:
 
 
 def test_a_state_that_nobody_knows_is_named_and_no_traceback() -> None:
-    with pytest.raises(Unavailable, match="runs/r/nodes/n can't be read.*dancing"):
+    with pytest.raises(Unavailable, match=r"runs/r/nodes/n can't be read.*dancing"):
         rows.document(NODE, Row("runs/r/nodes/n", {"body": '{"phase":{"state":"dancing"}}'}, 1))
 
 
