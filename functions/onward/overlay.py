@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from onward.core.commands import Change, Delete, Join, Leave, Put
+from onward.core.commands import Change, Delete, Join, Leave, Put, adjusted
 from onward.core.pipeline import SECOND
-from onward.core.state import Document, Gate, Key, Node
+from onward.core.state import Document, Key
 from onward.ports import Reads, Store, Versioned, Write
 
 FRESH = 10 * SECOND
@@ -80,7 +80,7 @@ class Overlay:
             self._versions[key] = versioned.version if versioned is not None else _ABSENT
             doc = versioned.doc if versioned is not None else None
             change = self._changes.get(key)
-            self._docs[key] = _moved(doc, change) if isinstance(change, Join | Leave) else doc
+            self._docs[key] = adjusted(doc, change) if isinstance(change, Join | Leave) else doc
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take these changes in: later reads see them, and `writes` will hold them."""
@@ -94,32 +94,24 @@ class Overlay:
                     self._docs[key] = None
                     self._changes[key] = change
                 case Join() | Leave():
-                    self._move(change)
+                    self._adjust(change)
 
-    def _move(self, change: Join | Leave) -> None:
+    def _adjust(self, change: Join | Leave) -> None:
         key = change.key
-        before = self._changes.get(key)
         if key in self._docs:
-            moved = self._docs[key] = _moved(self._docs[key], change)
-            if isinstance(before, Put) and moved is not None:
-                self._changes[key] = Put(key, moved)
-                return
-        if isinstance(before, Delete) and isinstance(change, Leave):
-            return
-        if isinstance(before, Join | Leave):
-            members = (*before.members, *(name for name in change.members if name not in before.members))
-            change = replace(change, members=members)
-        self._changes[key] = change
+            self._docs[key] = adjusted(self._docs[key], change)
+        match self._changes.get(key):
+            case Put() | Delete():
+                # It is decided what the document will be: this is part of that.
+                doc = self._docs[key]
+                self._changes[key] = Delete(key) if doc is None else Put(key, doc)
+            case Join(members=before) | Leave(members=before):
+                members = (*before, *(name for name in change.members if name not in before))
+                self._changes[key] = replace(change, members=members)
+            case None:
+                self._changes[key] = change
 
     def writes(self) -> list[Write]:
         """What to commit."""
         versions = self._versions
         return [Write(change, versions.get(key, _ABSENT)) for key, change in self._changes.items()]
-
-
-def _moved(doc: Document | None, change: Join | Leave) -> Document | None:
-    match change:
-        case Join(members=members):
-            return (doc if isinstance(doc, Node) else Node()).joined(members)
-        case Leave(members=members):
-            return doc.left(members) if isinstance(doc, Gate) else doc

@@ -24,11 +24,12 @@ ASK: dict[str, Callable[[FirestoreStore], object]] = {
     "read": lambda store: store.read([KEY]),
     "first": lambda store: store.first("r", "any", 9),
     "runs": lambda store: store.runs(),
+    "count": lambda store: store.count("waiters", "g", 9),
 }
 
 
 class Server:
-    """Speaks Firestore's three calls: answers each with the next status planned for it, then with nothing."""
+    """Speaks Firestore's four calls: answers each with the next status planned for it, then with nothing."""
 
     def __init__(self) -> None:
         self.planned: list[StatusCode] = []
@@ -37,6 +38,7 @@ class Server:
         calls = {
             "BatchGetDocuments": grpc.unary_stream_rpc_method_handler(self._stream("BatchGetDocuments")),
             "RunQuery": grpc.unary_stream_rpc_method_handler(self._stream("RunQuery")),
+            "RunAggregationQuery": grpc.unary_stream_rpc_method_handler(self._stream("RunAggregationQuery")),
             "Commit": grpc.unary_unary_rpc_method_handler(self._answer("Commit")),
         }
         handler = grpc.method_handlers_generic_handler("google.firestore.v1.Firestore", calls)

@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from contract.sets_contract import FULL, GATE, PIPELINE, SET
 from contract.store_contract import A, B, get, node, put, run
-from onward.core.commands import Put
+from onward.core.commands import Leave, Put
 from onward.core.errors import Conflict, Unavailable, UserError
-from onward.core.state import NodeKey, RunKey
+from onward.core.state import Gate, NodeKey, RunKey
 from onward.ports import Write
 from onward.stores.migrations import MIGRATIONS
 from onward.stores.sqlite import SqliteStore
@@ -127,6 +128,25 @@ def test_what_a_client_remembers_is_forgotten_when_it_loses(path: Path) -> None:
     assert get(two, A) == node(2)
 
 
+def test_a_gate_that_is_remembered_is_left_as_it_is_now(path: Path) -> None:
+    one, two = SqliteStore(path), SqliteStore(path)
+    put(one, GATE, Gate(("a", "b")))
+    two.read([GATE])
+    put(one, GATE, Gate(("a", "b", "c")))
+    two.commit([Write(Leave(GATE, ("a",)), 0)])
+    assert get(two, GATE) == get(SqliteStore(path), GATE) == Gate(("b", "c"))
+
+
+def test_members_and_waiters_are_not_remembered(path: Path) -> None:
+    """There may be tens of thousands, each looked at once or twice."""
+    one, two = SqliteStore(path), SqliteStore(path)
+    for key, doc in FULL.items():
+        put(one, key, doc)
+    two.read(FULL)
+    for store in (one, two):
+        assert store._kept.keys() == {SET, GATE, PIPELINE}
+
+
 def test_it_does_not_remember_more_than_it_may(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onward.stores.sqlite._KEPT", 8)
     store = SqliteStore(path)
@@ -193,7 +213,7 @@ def test_a_file_of_an_older_onward_is_brought_up_to_date_and_keeps_its_documents
     tables = {
         name for (name,) in store.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     }
-    assert {"runs", "nodes", "plans", "arrivals"} <= tables
+    assert {"runs", "nodes", "plans", "arrivals", "documents"} <= tables
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(
@@ -232,14 +252,16 @@ def test_a_path_with_odd_characters_is_a_path(tmp_path: Path) -> None:
     assert get(SqliteStore(folder / "state.db", readonly=True), A) == node(1)
 
 
-@pytest.mark.parametrize("ask", ["read", "first", "runs"])
+@pytest.mark.parametrize("ask", ["read", "first", "runs", "waiters", "count"])
 def test_a_file_that_breaks_while_it_is_used_is_trouble_and_no_traceback(path: Path, ask: str) -> None:
     store = SqliteStore(path)
-    for table in ("nodes", "runs"):
+    for table in ("nodes", "runs", "documents"):
         store.connection.execute(f"DROP TABLE {table}")
     with pytest.raises(Unavailable, match="can't be read"):
         {
             "read": lambda: store.read([A]),
             "first": lambda: store.first("run1", "any", 9),
             "runs": store.runs,
+            "waiters": lambda: store.waiters("g", 9),
+            "count": lambda: store.count("members", "s", 9),
         }[ask]()

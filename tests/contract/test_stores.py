@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contract.sets_contract import SetsContract
 from contract.store_contract import OpenStore, StoreContract
 from onward.stores.memory import MemoryStore
 from onward.stores.sqlite import SqliteStore
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StoreContract, SetsContract):
     @pytest.fixture
     def open_store(self) -> OpenStore:
         store = MemoryStore()
         return lambda: store
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, SetsContract):
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> Iterator[OpenStore]:
         opened: list[SqliteStore] = []

@@ -5,28 +5,59 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from contract.store_contract import PHASES
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from onward.core.commands import Change, Delete, Join, Put
+from onward.core.commands import Change, Delete, Join, Leave, Put
 from onward.core.errors import Conflict
-from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, RunState
+from onward.core.state import (
+    Document,
+    Gate,
+    GateKey,
+    Key,
+    Member,
+    MemberKey,
+    Node,
+    NodeKey,
+    PipelineKey,
+    PipelineState,
+    Run,
+    RunKey,
+    RunState,
+    Set,
+    SetKey,
+    Waiter,
+    WaiterKey,
+)
 from onward.ports import Store, Write
 from onward.stores.memory import MemoryStore
 from onward.stores.sqlite import SqliteStore
 
 RUNS = ("r", "s")
-KEYS: tuple[Key, ...] = (NodeKey("r", "a"), NodeKey("r", "b"), NodeKey("s", "a"), RunKey("r"), RunKey("s"))
+KEYS: tuple[Key, ...] = (
+    *(NodeKey("r", "a"), NodeKey("r", "b"), NodeKey("s", "a"), RunKey("r"), RunKey("s")),
+    *(SetKey("r"), SetKey("s"), MemberKey("r", "a"), MemberKey("r", "b"), MemberKey("s", "a")),
+    *(GateKey("r"), GateKey("s"), WaiterKey("r", "a"), WaiterKey("r", "b"), WaiterKey("s", "a")),
+    PipelineKey("r"),
+)
 MEMBERS = st.lists(st.sampled_from("wxyz"), min_size=1, unique=True).map(tuple)
+TIMES = st.integers(0, 9)
 AS_READ: Callable[[int], int] = lambda version: version  # noqa: E731
+ORDERED: tuple[Literal["waiting", "newest"], ...] = ("waiting", "newest")
+COUNTED: tuple[Literal["members", "waiters"], ...] = ("members", "waiters")
 VERSIONS = st.sampled_from((AS_READ, AS_READ, AS_READ, lambda _: 0, lambda version: version + 1_000))
 
 documents: dict[type, st.SearchStrategy[Any]] = {
     NodeKey: st.builds(Node, st.sampled_from(PHASES), st.integers(0, 3)),
     RunKey: st.builds(Run, st.just("p"), st.just("plan"), st.sampled_from(RunState), st.integers(0, 9)),
+    SetKey: st.builds(Set, st.just("p"), st.just("plan"), st.integers(0, 1), due=TIMES | st.none()),
+    MemberKey: st.builds(Member, TIMES, taken=st.none() | st.integers(1, 2)),
+    GateKey: st.builds(Gate, st.just(()) | MEMBERS),
+    WaiterKey: st.builds(Waiter, st.sampled_from(RUNS), TIMES),
+    PipelineKey: st.builds(PipelineState, st.booleans()),
 }
 
 
@@ -35,6 +66,8 @@ def changes(draw: st.DrawFn) -> Change:
     key = draw(st.sampled_from(KEYS))
     if isinstance(key, NodeKey) and draw(st.booleans()):
         return Join(key, draw(MEMBERS))
+    if isinstance(key, GateKey) and draw(st.booleans()):
+        return Leave(key, draw(MEMBERS))
     if draw(st.integers(0, 4)) == 0:
         return Delete(key)
     return Put(key, draw(documents[type(key)]))
@@ -95,6 +128,22 @@ class Stores(RuleBasedStateMachine):
         due = [node.due for _, node in store.first(run, "due", limit)]
         assert due == [node.due for _, node in self.memory.first(run, "due", limit)]
         assert store.runs(limit=limit) == self.memory.runs(limit=limit)
+
+    @rule(client=st.integers(0, 1), of=st.sampled_from(RUNS), limit=st.integers(1, 9), since=TIMES)
+    def query_sets_and_gates(self, client: int, of: str, limit: int, since: int) -> None:
+        store, memory = self.clients[client], self.memory
+        assert dict(store.members(of, "any", 99)) == dict(memory.members(of, "any", 99))
+        assert dict(store.members(of, "waiting", 99)) == dict(memory.members(of, "waiting", 99))
+        for where in ORDERED:
+            ats = [member.at for _, member in store.members(of, where, limit)]
+            assert ats == [member.at for _, member in memory.members(of, where, limit)]
+        assert store.waiters(of, limit) == memory.waiters(of, limit)
+        for what in COUNTED:
+            assert store.count(what, of, limit) == memory.count(what, of, limit)
+        due = [found.due for _, found in store.open_sets(limit)]
+        assert due == [found.due for _, found in memory.open_sets(limit)]
+        assert dict(store.open_sets(99)) == dict(memory.open_sets(99))
+        assert store.started("p", since, limit) == memory.started("p", since, limit)
 
     @invariant()
     def the_same_is_held(self) -> None:

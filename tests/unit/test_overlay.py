@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onward.core.commands import Change, Delete, Join, Put
+from onward.core.commands import Change, Delete, Join, Leave, Put
 from onward.core.errors import Conflict
-from onward.core.state import Document, Key, Node, NodeKey
-from onward.overlay import Overlay
+from onward.core.state import Document, Gate, GateKey, Key, Node, NodeKey
+from onward.overlay import Known, Overlay
 from onward.ports import Write
 from onward.stores.memory import MemoryStore
 from unit.shelf import JournalledStore
 
 A, B = NodeKey("r", "a"), NodeKey("r", "b")
+GATE = GateKey("g")
 
 
 def stored(**nodes: Node) -> JournalledStore:
@@ -96,6 +97,68 @@ def test_a_join_after_the_decision_is_part_of_it() -> None:
     assert overlay.writes() == [Write(Put(A, Node(attempt=1, arrived=("x",))), 0)]
 
 
+def test_those_that_leave_in_a_group_are_one_write_that_reads_nothing() -> None:
+    store = stored()
+    overlay = Overlay(store)
+    for member in "xyx":
+        overlay.apply([Leave(GATE, (member,))])
+    assert overlay.writes() == [Write(Leave(GATE, ("x", "y")), 0)]
+    assert store.reads == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, None), (Gate(("a", "x", "y")), Gate(("a",)))])
+@pytest.mark.parametrize("read_first", [True, False])
+def test_a_read_sees_who_left_in_the_group(before: Gate | None, after: Gate | None, read_first: bool) -> None:
+    store = stored()
+    if before is not None:
+        store.commit([Write(Put(GATE, before), 0)])
+    overlay = Overlay(store)
+    if read_first:
+        overlay.read([GATE])
+    overlay.apply([Leave(GATE, ("x",)), Leave(GATE, ("y",))])
+    assert overlay.read([GATE]) == {GATE: after}
+
+
+def test_a_gate_that_is_left_and_then_decided_is_written_whole_at_the_version_that_was_read() -> None:
+    store = stored()
+    store.commit([Write(Put(GATE, Gate(("a", "x"))), 0)])
+    overlay = Overlay(store)
+    overlay.apply([Leave(GATE, ("x",))])
+    gate = overlay.read([GATE])[GATE]
+    assert isinstance(gate, Gate)
+    overlay.apply([Put(GATE, gate.joined(("b",)))])
+    assert overlay.writes() == [Write(Put(GATE, Gate(("a", "b"))), store.docs[GATE].version)]
+
+
+def test_a_leave_after_the_decision_is_part_of_it() -> None:
+    overlay = Overlay(stored())
+    overlay.read([GATE])
+    overlay.apply([Put(GATE, Gate(("a", "x"))), Leave(GATE, ("x",))])
+    assert overlay.writes() == [Write(Put(GATE, Gate(("a",))), 0)]
+    assert overlay.read([GATE]) == {GATE: Gate(("a",))}
+
+
+def test_nobody_leaves_or_joins_what_was_deleted_before() -> None:
+    store = stored(a=Node(attempt=1, arrived=("x",)))
+    store.commit([Write(Put(GATE, Gate(("x", "y"))), 0)])
+    overlay = Overlay(store)
+    overlay.read([A, GATE])
+    overlay.apply([Delete(A), Delete(GATE)])
+    overlay.apply([Join(A, ("y",)), Leave(GATE, ("x",))])
+    store.commit(overlay.writes())
+    assert _held(store) == {A: Node(arrived=("y",))}
+
+
+def test_a_gate_that_was_left_is_read_again() -> None:
+    store = stored()
+    store.commit([Write(Put(GATE, Gate(("x", "y"))), 0)])
+    known = Known(store)
+    known.read([GATE])
+    writes = [Write(Leave(GATE, ("x",)), 0)]
+    known.wrote(writes, store.commit(writes))
+    assert known.read([GATE])[GATE].doc == Gate(("y",))
+
+
 def test_what_is_deleted_is_gone_for_the_rest_of_the_group() -> None:
     store = stored(a=Node(attempt=1))
     overlay = Overlay(store)
@@ -120,6 +183,9 @@ MEMBERS = st.lists(st.sampled_from("xyz"), min_size=1, unique=True).map(tuple)
 CHANGES = st.one_of(
     st.builds(Put, st.sampled_from((A, B)), st.builds(Node, attempt=st.integers(0, 5))),
     st.builds(Join, st.sampled_from((A, B)), MEMBERS),
+    st.builds(Put, st.just(GATE), st.builds(Gate, MEMBERS)),
+    st.builds(Leave, st.just(GATE), MEMBERS),
+    st.builds(Delete, st.sampled_from((A, B, GATE))),
 )
 
 
@@ -133,9 +199,10 @@ def test_a_group_in_one_commit_leaves_what_its_decisions_would_leave_one_by_one(
     for store in (one, all_at_once):
         if exists:
             store.commit([Write(Put(A, Node(attempt=9, arrived=("x",))), 0)])
+            store.commit([Write(Put(GATE, Gate(("x", "y"))), 0)])
     overlay = Overlay(all_at_once)
     for decision in decisions:
-        read = [change.key for change in decision if isinstance(change, Put)]
+        read = [change.key for change in decision if isinstance(change, Put | Delete)]
         overlay.read(read)
         overlay.apply(decision)
         each = Overlay(one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from onward.core.events import Event
-from onward.core.state import Document, Entry, GateKey, Key, NodeKey
+from onward.core.state import Document, Entry, Gate, GateKey, Key, Node, NodeKey
 
 
 class Submit(msgspec.Struct, frozen=True):
@@ -97,6 +97,15 @@ class Leave(msgspec.Struct, frozen=True):
 
     key: GateKey
     members: tuple[str, ...]
+
+
+def adjusted(doc: Document | None, change: Join | Leave) -> Document | None:
+    """The document with its members changed: the same object if that is what it was."""
+    match change:
+        case Join(members=members):
+            return (doc if isinstance(doc, Node) else Node()).joined(members)
+        case Leave(members=members):
+            return doc.left(members) if isinstance(doc, Gate) else doc
 
 
 class Delete(msgspec.Struct, frozen=True):

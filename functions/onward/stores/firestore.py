@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from onward.core.commands import Put
-from onward.core.state import Key, Member, Node, PlanKey, Run, Set, Waiter
+from onward.core.state import Document, Key, Member, Node, PlanKey, Run, Set, Waiter
 from onward.ports import Versioned, Write
 from onward.stores import firestore_queries as queries
 from onward.stores import firestore_rows as rows
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from onward.stores.firestore_wire import Wire
 
-D = TypeVar("D")
+D = TypeVar("D", bound=Document)
 
 
 class FirestoreStore:
@@ -73,17 +73,17 @@ class FirestoreStore:
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
         """See `ports.Store`."""
-        return self._query(queries.nodes(run, where, limit), rows.node)
+        return self._query(queries.nodes(run, where, limit), Node)
 
     def members(
         self, of: str, where: Literal["waiting", "newest", "any"], limit: int
     ) -> list[tuple[str, Member]]:
         """See `ports.Store`."""
-        return self._query(queries.members(of, where, limit), rows.member)
+        return self._query(queries.members(of, where, limit), Member)
 
     def waiters(self, gate: str, limit: int) -> list[tuple[str, Waiter]]:
         """See `ports.Store`."""
-        return self._query(queries.waiters(gate, limit), rows.waiter)
+        return self._query(queries.waiters(gate, limit), Waiter)
 
     def count(self, what: Literal["members", "waiters"], of: str, limit: int) -> int:
         """See `ports.Store`."""
@@ -92,7 +92,7 @@ class FirestoreStore:
 
     def open_sets(self, limit: int) -> list[tuple[str, Set]]:
         """See `ports.Store`."""
-        return self._query(queries.open_sets(limit), rows.set_)
+        return self._query(queries.open_sets(limit), Set)
 
     def started(self, pipeline: str, since: int, limit: int) -> int:
         """See `ports.Store`."""
@@ -107,11 +107,11 @@ class FirestoreStore:
         limit: int = 50,
     ) -> list[tuple[str, Run]]:
         """See `ports.Store`."""
-        return self._query(queries.runs(pipeline, open_only, before, limit), rows.run)
+        return self._query(queries.runs(pipeline, open_only, before, limit), Run)
 
-    def _query(self, query: queries.Query, decode: Callable[[rows.Row], D]) -> list[tuple[str, D]]:
+    def _query(self, query: queries.Query, kind: type[D]) -> list[tuple[str, D]]:
         self.round_trips["query"] += 1
-        return [(rows.name(row.path), decode(row)) for row in self._wire.query(query)]
+        return [(rows.name(row.path), rows.read(row, kind)) for row in self._wire.query(query)]
 
     def _count(self, query: queries.Query) -> int:
         self.round_trips["query"] += 1

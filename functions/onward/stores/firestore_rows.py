@@ -62,7 +62,7 @@ from onward.core.state import (
 )
 from onward.ports import Write
 
-T = TypeVar("T")
+D = TypeVar("D", bound=msgspec.Struct)
 
 FORMAT = 1
 """Raised by a change that older code would misread, one deploy after the one that can read it."""
@@ -110,33 +110,39 @@ RowWrite = Row | Union | Difference | Removal
 _PLAIN = re.compile(r"[A-Za-z0-9~][A-Za-z0-9_.~-]*")
 
 _encode = msgspec.json.Encoder().encode
-_decode_run = msgspec.json.Decoder(Run).decode
-_decode_node = msgspec.json.Decoder(Node).decode
-_decode_set = msgspec.json.Decoder(Set).decode
-_decode_member = msgspec.json.Decoder(Member).decode
-_decode_gate = msgspec.json.Decoder(Gate).decode
-_decode_waiter = msgspec.json.Decoder(Waiter).decode
-_decode_pipeline = msgspec.json.Decoder(PipelineState).decode
+
+
+class _Kind(NamedTuple):
+    """What a kind of key names: in which collection below which, and the document."""
+
+    collections: tuple[str, ...]
+    doc: type[Document]
+
+
+_KINDS: Mapping[type[Key], _Kind] = {
+    RunKey: _Kind(("runs",), Run),
+    NodeKey: _Kind(("runs", "nodes"), Node),
+    PlanKey: _Kind(("plans",), StoredPlan),
+    SetKey: _Kind(("sets",), Set),
+    MemberKey: _Kind(("sets", "members"), Member),
+    GateKey: _Kind(("admissions",), Gate),
+    WaiterKey: _Kind(("admissions", "waiters"), Waiter),
+    PipelineKey: _Kind(("pipelines",), PipelineState),
+}
+_DECODERS: Mapping[type[msgspec.Struct], Callable[[Any], Any]] = {
+    **{kind.doc: msgspec.json.Decoder(kind.doc).decode for kind in _KINDS.values()},
+    StoredPlan: lambda body: StoredPlan(msgspec.convert(body, bytes)),
+}
+_MERGED: Mapping[type[msgspec.Struct], str] = {Node: "arrived", Gate: "admitted"}
+"""The set that is a field of its own, and may be all that there is."""
 
 
 # Names ------------------------------------------------------------------
 
 
-_COLLECTIONS: Mapping[type[Key], tuple[str, ...]] = {
-    RunKey: ("runs",),
-    NodeKey: ("runs", "nodes"),
-    PlanKey: ("plans",),
-    SetKey: ("sets",),
-    MemberKey: ("sets", "members"),
-    GateKey: ("admissions",),
-    WaiterKey: ("admissions", "waiters"),
-    PipelineKey: ("pipelines",),
-}
-
-
 def path(key: Key) -> str:
     """Where the document is. No two keys share a path, whatever their names."""
-    names = zip(_COLLECTIONS[type(key)], astuple(key), strict=True)
+    names = zip(_KINDS[type(key)].collections, astuple(key), strict=True)
     return "/".join(f"{collection}/{_id(name)}" for collection, name in names)
 
 
@@ -156,69 +162,20 @@ def _id(name: str) -> str:
 
 def document(key: Key, row: Row) -> Document:
     """The document that the row holds. Raises `Unavailable` if this code can't read it."""
-    return _READERS[type(key)](row)
+    return read(row, _KINDS[type(key)].doc)
 
 
-def run(row: Row) -> Run:
-    """The run that the row holds. Raises `Unavailable`."""
-    return _decoded(row, _decode_run)
-
-
-def node(row: Row) -> Node:
-    """The node that the row holds. Raises `Unavailable`."""
-    found = _decoded(row, _decode_node) if "body" in row.fields else Node()
-    arrived = row.fields.get("arrived")
-    return replace(found, arrived=tuple(arrived)) if arrived else found
-
-
-def set_(row: Row) -> Set:
-    """The set that the row holds. Raises `Unavailable`."""
-    return _decoded(row, _decode_set)
-
-
-def member(row: Row) -> Member:
-    """The member of a set that the row holds. Raises `Unavailable`."""
-    return _decoded(row, _decode_member)
-
-
-def waiter(row: Row) -> Waiter:
-    """The waiter that the row holds. Raises `Unavailable`."""
-    return _decoded(row, _decode_waiter)
-
-
-def _gate(row: Row) -> Gate:
-    found = _decoded(row, _decode_gate) if "body" in row.fields else Gate()
-    return replace(found, admitted=tuple(row.fields.get("admitted", ())))
-
-
-def _plan(row: Row) -> StoredPlan:
-    return _decoded(row, lambda body: StoredPlan(msgspec.convert(body, bytes)))
-
-
-def _pipeline(row: Row) -> PipelineState:
-    return _decoded(row, _decode_pipeline)
-
-
-_READERS: Mapping[type[Key], Callable[[Row], Document]] = {
-    RunKey: run,
-    NodeKey: node,
-    PlanKey: _plan,
-    SetKey: set_,
-    MemberKey: member,
-    GateKey: _gate,
-    WaiterKey: waiter,
-    PipelineKey: _pipeline,
-}
-
-
-def _decoded(row: Row, decode: Callable[[Any], T]) -> T:
+def read(row: Row, kind: type[D]) -> D:
+    """The document of this kind that the row holds. Raises `Unavailable`."""
     written = row.fields.get("format", 0)
     if written > FORMAT:
         raise Unavailable(f"{row.path} was written by a newer version: format {written}, not {FORMAT}")
+    merged = _MERGED.get(kind)
     try:
-        return decode(row.fields.get("body"))
+        found: D = _DECODERS[kind](row.fields.get("body", "{}" if merged else None))
     except (msgspec.MsgspecError, TypeError) as error:
         raise Unavailable(f"{row.path} can't be read: {error}") from error
+    return replace(found, **{merged: tuple(row.fields.get(merged, ()))}) if merged else found
 
 
 def row_write(write: Write) -> RowWrite:
@@ -228,9 +185,9 @@ def row_write(write: Write) -> RowWrite:
         case Put(key=key, doc=doc):
             return Row(path(key), {**_fields(doc), "format": FORMAT, "replaces": version}, version)
         case Join(key=key, members=members):
-            return Union(path(key), "arrived", members)
+            return Union(path(key), _MERGED[Node], members)
         case Leave(key=key, members=members):
-            return Difference(path(key), "admitted", members)
+            return Difference(path(key), _MERGED[Gate], members)
         case Delete(key=key):
             return Removal(path(key), version)
 
@@ -263,6 +220,7 @@ def _own_fields(doc: Document) -> dict[str, Any]:
         case Member(at=at, taken=taken):
             return {"at": at, "waiting": at if taken is None else None}
         case Gate(admitted=admitted):
-            return {"admitted": list(admitted) or None}
+            # There even if empty: to leave a set that is not there would make one, and move the version.
+            return {"admitted": list(admitted)}
         case _:
             return {}

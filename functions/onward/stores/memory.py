@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from onward.core.commands import Delete, Join, Leave, Put
+from onward.core.commands import Delete, Join, Leave, Put, adjusted
 from onward.core.errors import Conflict
 from onward.core.state import (
     Backoff,
-    Gate,
     Key,
     Member,
     MemberKey,
@@ -51,20 +50,12 @@ class MemoryStore:
                     self.last += 1
                     self.docs[key] = Versioned(doc, self.last)
                     versions[key] = self.last
-                case Join(key=key, members=members):
-                    found = self.docs.get(key)
-                    before = found.doc if found and isinstance(found.doc, Node) else Node()
-                    after = before.joined(members)
-                    if after is not before:
+                case Join(key=key) | Leave(key=key):
+                    before = found.doc if (found := self.docs.get(key)) else None
+                    after = adjusted(before, change)
+                    if after is not None and after is not before:
                         self.last += 1
                         self.docs[key] = Versioned(after, self.last)
-                case Leave(key=key, members=members):
-                    found = self.docs.get(key)
-                    if found is not None and isinstance(found.doc, Gate):
-                        left = found.doc.left(members)
-                        if left is not found.doc:
-                            self.last += 1
-                            self.docs[key] = Versioned(left, self.last)
                 case Delete(key=key):
                     self.docs.pop(key, None)
         return versions

@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from onward.core.commands import Delete, Join, Leave, Put
+from onward.core.commands import Delete, Join, Leave, Put, adjusted
 from onward.core.errors import Conflict, Unavailable
 from onward.core.state import (
-    Document,
-    Gate,
     Key,
     Member,
     MemberKey,
@@ -158,8 +156,9 @@ class SqliteStore:
                     self._kept.pop(key, None)
                     found = self._select(key)
                     version = found.version if found else 0
-                    moved = _moved(found, change)
-                    if moved is None:
+                    before = found.doc if found else None
+                    moved = adjusted(before, change)
+                    if moved is None or moved is before:
                         continue
                     doc = moved
                 case Delete(key=key):
@@ -254,15 +253,3 @@ class SqliteStore:
         which = " AND ".join(conditions)
         sql = f"SELECT run, body FROM runs WHERE {which} ORDER BY started DESC, run LIMIT ?"
         return [(run, rows.decode_run(body)) for run, body in self._all(sql, (*values, limit))]
-
-
-def _moved(found: Versioned | None, change: Join | Leave) -> Document | None:
-    """The document with its set changed; None where that is as it should be."""
-    before = found.doc if found is not None else None
-    match change:
-        case Join(members=members):
-            joined = (before if isinstance(before, Node) else Node()).joined(members)
-            return None if joined is before else joined
-        case Leave(members=members):
-            left = before.left(members) if isinstance(before, Gate) else before
-            return None if left is before else left

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
-from onward.core.commands import Command, Decision, Delete, Join, Leave, Put, SetTimer
+from onward.core.commands import Command, Decision, Delete, Join, Leave, Put, SetTimer, adjusted
 from onward.core.draft import Context
 from onward.core.events import (
     Bell,
@@ -22,7 +22,7 @@ from onward.core.events import (
 )
 from onward.core.pipeline import SECOND, Pipeline, Python, Retry, Step
 from onward.core.plan import Plan, compile_plan
-from onward.core.state import Document, Gate, Key, Node, NodeKey, Phase, Run, RunKey, RunState
+from onward.core.state import Document, Key, Node, NodeKey, Phase, Run, RunKey, RunState
 from onward.core.transition import scope, transition
 
 RUN = "a" * 20
@@ -60,13 +60,9 @@ class Life:
             match change:
                 case Put(key=key, doc=doc):
                     self.docs[key] = doc
-                case Join(key=key, members=members):
-                    found = self.docs.get(key, Node())
-                    assert isinstance(found, Node)
-                    self.docs[key] = found.joined(members)
-                case Leave(key=key, members=members):
-                    if isinstance(gate := self.docs.get(key), Gate):
-                        self.docs[key] = gate.left(members)
+                case Join(key=key) | Leave(key=key):
+                    if (doc := adjusted(self.docs.get(key), change)) is not None:
+                        self.docs[key] = doc
                 case Delete(key=key):
                     del self.docs[key]
         self.commands += decision.commands
