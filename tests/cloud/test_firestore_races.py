@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from threading import Barrier
 from typing import TypeVar
 
 import pytest
-from onward.core.commands import Join, Put
+from onward.core.commands import Change, Join, Leave, Put
 from onward.core.errors import Conflict
 from onward.core.plan import WIDTH
-from onward.core.state import Node, NodeKey, Submitting
+from onward.core.state import Gate, GateKey, Node, NodeKey, Submitting
 from onward.ports import Write
 from onward.stores.firestore import FirestoreStore
 from onward.stores.firestore_wire import connect
 
 T = TypeVar("T")
 KEY = NodeKey("a" * 20, "~gather1")
+GATE = GateKey("pool")
 WRITERS = 50
 
 
@@ -57,19 +59,43 @@ def read(store: FirestoreStore) -> tuple[Node, int]:
     return doc, version
 
 
+def insist(store: FirestoreStore, change: Change) -> None:
+    """As the engine does it: a busy emulator may abort a commit, which is then made again."""
+    for _ in range(WIDTH):
+        with suppress(Conflict):
+            store.commit([Write(change, 0)])
+            return
+    raise AssertionError(f"{change} never came through")
+
+
 def test_of_32_children_that_join_at_once_none_is_lost(store: FirestoreStore) -> None:
     children = [f"child{n}" for n in range(WIDTH)]
-
-    def join(child: str) -> None:
-        """As the engine does it: a busy emulator may abort a commit, which is then made again."""
-        for _ in range(WIDTH):
-            with suppress(Conflict):
-                return store.commit([Write(Join(KEY, (child,)), 0)])
-        raise AssertionError(f"{child} never came through")
-
-    at_once([lambda child=child: join(child) for child in children])  # type: ignore[misc]
+    at_once([partial(insist, store, Join(KEY, (child,))) for child in children])
     arrived = read(store)[0].arrived
     assert sorted(arrived) == sorted(children)
+
+
+def test_of_32_holders_that_leave_at_once_none_keeps_its_place(store: FirestoreStore) -> None:
+    holders = tuple(f"run{n}" for n in range(WIDTH))
+    store.commit([Write(Put(GATE, Gate((*holders, "stays"))), 0)])
+    at_once([partial(insist, store, Leave(GATE, (holder,))) for holder in holders])
+    assert store.read([GATE])[GATE].doc == Gate(("stays",))
+
+
+def test_of_a_grant_and_a_leave_at_once_neither_undoes_the_other(store: FirestoreStore) -> None:
+    store.commit([Write(Put(GATE, Gate(("run0",))), 0)])
+
+    def grant(run: str) -> None:
+        while True:
+            gate, version = store.read([GATE])[GATE]
+            assert isinstance(gate, Gate)
+            with suppress(Conflict):
+                store.commit([Write(Put(GATE, gate.joined((run,))), version)])
+                return
+
+    for n in range(WIDTH):
+        at_once([partial(grant, f"run{n + 1}"), partial(insist, store, Leave(GATE, (f"run{n}",)))])
+        assert store.read([GATE])[GATE].doc == Gate((f"run{n + 1}",))
 
 
 def test_of_50_that_create_one_document_exactly_one_wins(store: FirestoreStore) -> None:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from contract.store_contract import A, B, get, node, put, run
 from onward.core.commands import Leave, Put
 from onward.core.errors import Conflict, Unavailable, UserError
 from onward.core.state import Gate, NodeKey, RunKey
-from onward.ports import Write
+from onward.ports import Store, Write
 from onward.stores.migrations import MIGRATIONS
 from onward.stores.sqlite import SqliteStore
 
@@ -154,6 +155,38 @@ def test_it_does_not_remember_more_than_it_may(path: Path, monkeypatch: pytest.M
         put(store, NodeKey("run", str(n)), node(n))
         assert len(store._kept) <= 8
     assert [get(store, NodeKey("run", str(n))) for n in range(40)] == [node(n) for n in range(40)]
+
+
+QUERIES: dict[str, Callable[[Store], object]] = {
+    "waiting members": lambda store: store.members("s", "waiting", 9),
+    "newest members": lambda store: store.members("s", "newest", 9),
+    "any members": lambda store: store.members("s", "any", 9),
+    "waiters": lambda store: store.waiters("g", 9),
+    "count of members": lambda store: store.count("members", "s", 9),
+    "count of waiters": lambda store: store.count("waiters", "g", 9),
+    "open sets": lambda store: store.open_sets(9),
+    "started": lambda store: store.started("p", 1, 9),
+    "runs of a pipeline": lambda store: store.runs(pipeline="p"),
+    "open runs": lambda store: store.runs(open_only=True),
+    "open runs of a pipeline": lambda store: store.runs(pipeline="p", open_only=True),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_goes_through_no_more_than_what_it_may_give(path: Path, query: str) -> None:
+    """10,000 that wait, or 100,000 runs that have ended, cost what none cost."""
+    store = SqliteStore(path)
+    asked: list[str] = []
+    store.connection.set_trace_callback(asked.append)
+    QUERIES[query](store)
+    store.connection.set_trace_callback(None)
+    (sql,) = asked
+    steps = [row[3] for row in store.connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert "USE TEMP B-TREE FOR ORDER BY" not in steps
+    if query.startswith("open runs"):
+        assert "SCAN runs USING INDEX open_runs" in steps
+    else:
+        assert any(step.startswith(("SEARCH documents USING", "SEARCH runs USING")) for step in steps)
 
 
 # Looking on -------------------------------------------------------------

@@ -251,5 +251,7 @@ class SqliteStore:
             conditions.append("started < ?")
             values.append(before)
         which = " AND ".join(conditions)
-        sql = f"SELECT run, body FROM runs WHERE {which} ORDER BY started DESC, run LIMIT ?"
+        # SQLite by itself would go through all runs that a pipeline ever had.
+        table = "runs INDEXED BY open_runs" if open_only else "runs"
+        sql = f"SELECT run, body FROM {table} WHERE {which} ORDER BY started DESC, run LIMIT ?"
         return [(run, rows.decode_run(body)) for run, body in self._all(sql, (*values, limit))]
