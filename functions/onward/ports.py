@@ -193,6 +193,15 @@ class Bus(Protocol):
         """Returns when all of them are safe."""
 
 
+class Listed(NamedTuple):
+    """An object that is there."""
+
+    uri: str
+    generation: str
+    size: int
+    """Bytes."""
+
+
 class Objects(Protocol):
     """Keeps what is too large for the state, and knows which objects exist."""
 
@@ -204,6 +213,9 @@ class Objects(Protocol):
 
     def exists(self, uri: str) -> bool:
         """Whether the object, or at least one that the pattern matches, is there."""
+
+    def list(self, glob: str, limit: int) -> Sequence[Listed]:
+        """The objects whose URIs the glob matches (see `core.matching`), by name, at most `limit`."""
 
 
 class Clock(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from onward.core.state import Key, Member, Node, NodeKey, Run, RunKey, Set, Waiter
-from onward.ports import Versioned, Write
+from onward.ports import Listed, Versioned, Write
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -86,3 +86,7 @@ class Objects:
         """See `ports.Objects`."""
         world = self.world
         return world.call(lambda: bool(uri) and world.rng.random() >= world.faults.gone_output)
+
+    def list(self, glob: str, limit: int) -> Sequence[Listed]:
+        """See `ports.Objects`."""
+        return self.world.call(lambda: self.world.listed(glob)[:limit])

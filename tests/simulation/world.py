@@ -14,12 +14,13 @@ from itertools import count
 from random import Random
 from typing import NamedTuple, TypeVar
 
+from onward.core import matching
 from onward.core.commands import Command
 from onward.core.errors import Unavailable
 from onward.core.events import Event
 from onward.core.pipeline import SECOND
 from onward.core.plan import Plan
-from onward.ports import Services, Store
+from onward.ports import Listed, Services, Store
 from onward.services.runs import SubRuns
 
 from simulation.faults import Crash, Faults
@@ -63,6 +64,8 @@ class World(ABC):
         self.trace: list[str] = []
         self.counts: Counter[str] = Counter()
         self.plans: dict[str, Plan] = {}
+        self.bucket: list[Listed] = []
+        """What is there, by name."""
         self.calls = 0
         self.service = Service(self)
         self.watcher = Watcher(self)
@@ -101,6 +104,11 @@ class World(ABC):
 
     def _deployed(self, pipeline: str) -> Plan:
         return next(plan for plan in self.plans.values() if plan.pipeline.name == pipeline)
+
+    def listed(self, glob: str) -> list[Listed]:
+        """The objects of the buckets that the glob matches."""
+        pattern = matching.compile(glob.removeprefix("gs://"))
+        return [each for each in self.bucket if pattern.match(each.uri.removeprefix("gs://")) is not None]
 
     def close(self) -> None:  # noqa: B027 - most have nothing to leave behind
         """The story is told."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from onward.core import matching
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, Temporary
 from onward.core.events import Event, JobState, StartRun
@@ -12,7 +13,7 @@ from onward.core.pipeline import SECOND, Pipeline, Python, Step
 from onward.core.plan import Plan, compile_plan
 from onward.core.state import Key, Node, NodeKey, Run, RunKey
 from onward.engine import Engine
-from onward.ports import Accepted, JobRef, JobRequest, Status, Submission, Versioned, Write
+from onward.ports import Accepted, JobRef, JobRequest, Listed, Status, Submission, Versioned, Write
 from onward.stores.memory import MemoryStore
 
 RUN = "a" * 20
@@ -87,6 +88,11 @@ class Shelf:
 
     def exists(self, uri: str) -> bool:
         return uri in self.objects
+
+    def list(self, glob: str, limit: int) -> Sequence[Listed]:
+        pattern = matching.compile(glob.removeprefix("gs://"))
+        there = [uri for uri in sorted(self.objects) if pattern.match(uri.removeprefix("gs://"))]
+        return [Listed(uri, self.objects[uri].decode(), 1) for uri in there[:limit]]
 
     def now(self) -> int:
         return self.time

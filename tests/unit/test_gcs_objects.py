@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,13 +27,15 @@ class Bucket:
 
         return Handle()
 
-    def list_blobs(self, bucket: str, **which: Any) -> Iterator[str]:
+    def list_blobs(self, bucket: str, **which: Any) -> Iterator[Any]:
         self.check()
         if bucket != "work":
             raise NotFound("no such bucket")
         prefix, pattern = which.get("prefix", ""), which.get("match_glob", "**")
         regex = re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-        yield from [name for name in self.objects if name.startswith(prefix) and re.fullmatch(regex, name)]
+        for name, body in sorted(self.objects.items()):
+            if name.startswith(prefix) and re.fullmatch(regex, name):
+                yield SimpleNamespace(name=name, generation=7, size=len(body))
 
     def check(self) -> None:
         if self.error:
@@ -110,6 +113,23 @@ def test_an_object_exists_by_name_by_prefix_and_by_glob(
 ):
     client.objects["out/total.csv"] = b""
     assert objects.exists(uri) is there
+
+
+def test_objects_are_listed_by_glob_with_their_generation_and_size(client: Bucket, objects: GcsObjects):
+    client.objects |= {"in/b.csv": b"bb", "in/a.csv": b"a", "in/deep/c.csv": b"c", "in/x.txt": b""}
+    assert objects.list("gs://work/in/*.csv", 10) == [
+        ("gs://work/in/a.csv", "7", 1),
+        ("gs://work/in/b.csv", "7", 2),
+    ]
+    assert [each.uri for each in objects.list("gs://work/in/**/*.csv", 10)] == [
+        "gs://work/in/a.csv",
+        "gs://work/in/b.csv",
+        "gs://work/in/deep/c.csv",
+    ]
+    assert len(objects.list("gs://work/**", 2)) == 2
+    assert objects.list("gs://other/*", 10) == []
+    with pytest.raises(errors.UserError, match="must be a whole part"):
+        objects.list("gs://work/a**", 10)
 
 
 @pytest.mark.parametrize("uri", ["out/x", "gs://", "gs://work", "gs://work/", "s3://work/x"])

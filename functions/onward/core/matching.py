@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import msgspec
 
+from onward.core.errors import UserError
 from onward.core.pipeline import Pipeline
 from onward.core.problems import shown
 
@@ -126,6 +127,14 @@ def compile(pattern: str) -> Pattern:  # noqa: A001
         else:
             runs[-1].append(_part(part, names))
     return Pattern(tuple(map(tuple, runs)), tuple(names))
+
+
+def readable(pattern: str) -> Pattern:
+    """The pattern of somebody's text that no loader has checked. Raises UserError."""
+    try:
+        return compile(pattern)
+    except BadPattern as error:
+        raise UserError(str(error)) from None
 
 
 class _Token(msgspec.Struct, frozen=True):

@@ -11,9 +11,12 @@ import glob
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
+from onward.core import matching
 from onward.core.errors import UserError
+from onward.ports import Listed
 
 _URI = re.compile(r"(?<![A-Za-z0-9+.-])gs://([A-Za-z0-9._-]+)")
 _LABEL = "[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
@@ -98,6 +101,20 @@ class Buckets:
         except OSError as error:
             raise UserError(f"{uri!r} can't be looked up below {self.root}: {_reason(error)}") from None
 
+    def list(self, pattern: str) -> Iterator[Listed]:
+        """The objects that the pattern (`gs://bucket/…`, as in `matching`) matches, by name."""
+        bucket, name = _split(pattern)
+        _check_name(pattern, name)
+        folder, compiled = self.root / bucket, matching.readable(name)
+        below = matching.literal_prefix(name).rpartition("/")[0]
+        try:
+            for found in sorted(_files(folder, below)):
+                if compiled.match(found) is not None:
+                    status = (folder / found).stat()
+                    yield Listed(f"gs://{bucket}/{found}", generation(status), status.st_size)
+        except OSError as error:
+            raise UserError(f"{pattern!r} can't be looked up below {self.root}: {_reason(error)}") from None
+
     def write(self, uri: str, content: bytes) -> Path:
         """Make `content` the object: readers and a crash see all of it or what was there before."""
         path = self.make_parents(uri)
@@ -158,6 +175,30 @@ def _make_folder(folder: Path) -> None:
         folder = folder.parent
     for folder in reversed(missing):
         folder.mkdir(exist_ok=True)
+
+
+def generation(status: os.stat_result) -> str:
+    """What stands for a file's content: rewritten, it has another one."""
+    return f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
+
+
+def _files(folder: Path, below: str) -> Iterator[str]:
+    """The names of all files under a folder of the bucket that are neither hidden nor temporary."""
+    pending = [below]
+    while pending:
+        prefix = pending.pop()
+        with (
+            contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            os.scandir(folder / prefix) as entries,
+        ):
+            for entry in entries:
+                name = f"{prefix}/{entry.name}" if prefix else entry.name
+                if is_ignored(entry.name):
+                    continue
+                if entry.is_file(follow_symlinks=False):
+                    yield name
+                elif entry.is_dir(follow_symlinks=False):
+                    pending.append(name)
 
 
 def _has_file(path: Path) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from onward.core.errors import NotFound, Unavailable
 from onward.local.buckets import Buckets
+from onward.ports import Listed
 
 
 class LocalObjects:
@@ -44,3 +47,7 @@ class LocalObjects:
     def exists(self, uri: str) -> bool:
         """See `ports.Objects`."""
         return self._buckets.exists(uri)
+
+    def list(self, glob: str, limit: int) -> Sequence[Listed]:
+        """See `ports.Objects`."""
+        return list(islice(self._buckets.list(glob), limit))

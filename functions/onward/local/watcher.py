@@ -30,7 +30,7 @@ import msgspec
 
 from onward.core.errors import UserError
 from onward.local import inotify
-from onward.local.buckets import Buckets, is_ignored
+from onward.local.buckets import Buckets, generation, is_ignored
 from onward.local.folders import Folder, FolderTree
 from onward.local.leases import stat_unless_written
 
@@ -246,7 +246,7 @@ def _arrival(look: _Look, status: os.stat_result) -> Arrival:
     return Arrival(
         bucket=look.folder.bucket,
         name=look.folder.prefix + look.name.decode(),
-        generation=f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}",
+        generation=generation(status),
         size=status.st_size,
         updated=status.st_mtime_ns // 1_000,
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from onward.core import matching
 from onward.core.errors import NotFound, Unavailable, UserError
 from onward.core.problems import shown
+from onward.ports import Listed
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client  # type: ignore[import-untyped]
@@ -86,6 +89,25 @@ class GcsObjects:
                 return bool(self._client.bucket(bucket).blob(name).exists(timeout=SECONDS))
             except Missing:  # the bucket
                 return False
+
+    def list(self, glob: str, limit: int) -> Sequence[Listed]:
+        """See `ports.Objects`."""
+        from google.api_core.exceptions import NotFound as Missing
+
+        bucket, name = _split(glob)
+        pattern, prefix = matching.readable(name), matching.literal_prefix(name)
+        # The service reads `**` in its own way: such a glob is matched here alone.
+        which = {"prefix": prefix} if "**" in name else {"prefix": prefix, "match_glob": name}
+        with _our_errors(glob):
+            try:
+                blobs = self._client.list_blobs(bucket, timeout=SECONDS, **which)
+                found = (blob for blob in blobs if pattern.match(blob.name) is not None)
+                return [
+                    Listed(f"gs://{bucket}/{blob.name}", str(blob.generation), blob.size or 0)
+                    for blob in islice(found, limit)
+                ]
+            except Missing:  # the bucket
+                return []
 
     def _any(self, bucket: str, **which: str) -> bool:
         found = self._client.list_blobs(bucket, max_results=1, timeout=SECONDS, **which)
