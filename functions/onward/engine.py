@@ -19,8 +19,8 @@ from msgspec.structs import replace
 
 from onward.core.commands import (
     CancelJob,
-    CheckOutputs,
     Command,
+    Examine,
     Find,
     Preparation,
     Put,
@@ -35,7 +35,6 @@ from onward.core.events import (
     Bell,
     Event,
     Found,
-    OutputsChecked,
     SubmitDelayed,
     SubmitRefused,
     Submitted,
@@ -45,6 +44,7 @@ from onward.core.events import (
 from onward.core.pipeline import DAY, SECOND
 from onward.core.plan import WIDTH, Plan
 from onward.core.state import Run, RunKey
+from onward.examination import examine
 from onward.jobs import Jobs
 from onward.overlay import Known
 from onward.plans import Plans
@@ -196,8 +196,8 @@ class Engine:
                 ref = jobs.ref(plan, run, node, attempt, job)
                 self._service(plan, node).cancel(ref)
                 return ()
-            case CheckOutputs(run=run, node=node):
-                return (OutputsChecked(run, node, self._outputs_are_there(run, node, jobs)),)
+            case Examine():
+                return (examine(command, self.plans, jobs),)
             case Find():
                 return (self._find(command),)
             case SetTimer():
@@ -232,12 +232,6 @@ class Engine:
         ref = jobs.ref(plan, run, node, attempt, command.job)
         status = self._service(plan, node).status(ref)
         return jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
-
-    def _outputs_are_there(self, run: str, node: str, jobs: Jobs) -> bool:
-        try:
-            return not jobs.missing_outputs(self._plan(run), run, node, 1)
-        except UserError:
-            return False  # the submit that follows will say what is wrong
 
     def verdict(self, ref: JobRef, status: Status, *, read: bool = True) -> Verdict:
         """What a status means for its step. Not `read`: the service said it by itself, unasked."""

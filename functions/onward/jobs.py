@@ -17,7 +17,7 @@ from onward.core.naming import job_name, try_number
 from onward.core.params import Moment, objects
 from onward.core.pipeline import Cluster, Dataproc, DeleteCluster, Drain, Step
 from onward.core.plan import Plan
-from onward.core.state import Key, Node, NodeKey, Run, RunKey, Succeeded
+from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.core.templates import names, render, render_text
 from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Reads, Status
 
@@ -72,7 +72,7 @@ class Jobs:
         if found is None or isinstance(step.does, DeleteCluster):
             return found
         written = msgspec.to_builtins(found.cluster)
-        needed = tuple({name for text in _texts(written) for name in names(text)})
+        needed = tuple({name for text in texts(written) for name in names(text)})
         if not needed:
             return found
         cluster = render(written, self._context(plan, run, node, attempt, needed))
@@ -97,9 +97,9 @@ class Jobs:
         step = plan.step_node(node).step
         key = (plan.name, node)
         if key not in self._needed:
-            texts = list(_texts([msgspec.to_builtins(step.does), step.outputs, step.resources]))
-            named = tuple({name for text in texts for name in names(text)})
-            self._needed[key] = named if any("{" in text for text in texts) else None
+            written = list(texts([msgspec.to_builtins(step.does), step.outputs, step.resources]))
+            named = tuple({name for text in written for name in names(text)})
+            self._needed[key] = named if any("{" in text for text in written) else None
         needed = self._needed[key]
         if needed is None:
             return step
@@ -107,6 +107,10 @@ class Jobs:
         does = msgspec.convert(render(msgspec.to_builtins(step.does), context), type(step.does))
         outputs = tuple(render_text(output, context) for output in step.outputs)
         return replace(step, does=does, outputs=outputs, resources=render(step.resources, context))
+
+    def value(self, plan: Plan, run: str, node: str, template: str) -> Any:
+        """What a template of the step gives before its first attempt. Raises `UserError`."""
+        return render(template, self._context(plan, run, node, 1, tuple(names(template))))
 
     def _context(
         self, plan: Plan, run: str, node: str, attempt: int, needed: tuple[str, ...]
@@ -120,10 +124,9 @@ class Jobs:
         steps = {}
         for name in upstream:
             versioned = docs.get(NodeKey(run, name))
-            if versioned is not None and isinstance(versioned.doc, Node):
-                steps[name] = self._results(versioned.doc)
-                if f"steps.{name}.outputs" in needed:
-                    steps[name]["outputs"] = list(self.rendered(plan, run, name, attempt).outputs)
+            steps[name] = self._results(versioned.doc) if versioned is not None else {}
+            if f"steps.{name}.outputs" in needed:
+                steps[name]["outputs"] = list(self.rendered(plan, run, name, attempt).outputs)
         return {
             **values,
             "params": values,
@@ -139,8 +142,8 @@ class Jobs:
             "step": {"name": node, "attempt": attempt},
         }
 
-    def _results(self, node: Node) -> dict[str, Any]:
-        if not isinstance(node.phase, Succeeded):
+    def _results(self, node: Document) -> dict[str, Any]:
+        if not isinstance(node, Node) or not isinstance(node.phase, Succeeded):
             return {}
         output = node.phase.output
         if node.phase.output_uri is not None:
@@ -190,16 +193,17 @@ class Jobs:
         return [uri for uri in step.outputs if not self._objects.exists(uri)]
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
+    """Every text in it."""
     match value:
         case str():
             yield value
         case dict():
             for item in value.values():
-                yield from _texts(item)
+                yield from texts(item)
         case list() | tuple():
             for item in value:
-                yield from _texts(item)
+                yield from texts(item)
 
 
 def ephemeral(plan: Plan, run: str, step: Step) -> EphemeralCluster | None:

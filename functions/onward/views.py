@@ -19,6 +19,7 @@ from onward.core.state import (
     Run,
     RunKey,
     Running,
+    Skipped,
     Succeeded,
     UpstreamFailed,
 )
@@ -149,12 +150,14 @@ def job_of(run: str, step: str, number: int, node: Node) -> str | None:
 
 
 def error_of(node: Node) -> str | None:
-    """Why the node failed, or failed the last time."""
+    """Why the node failed, or failed the last time; or why it was skipped."""
     match node.phase:
         case Failed(error=error) | Backoff(error=error):
             return error
         case UpstreamFailed(cause=cause):
             return f"step {cause} did not succeed"
+        case Skipped(why=why):
+            return why
         case _:
             return None
 

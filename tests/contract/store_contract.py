@@ -23,6 +23,7 @@ from onward.core.state import (
     RunKey,
     Running,
     RunState,
+    Skipped,
     StoredPlan,
     Submitting,
     Succeeded,
@@ -46,6 +47,7 @@ PHASES: tuple[Phase, ...] = (
     Succeeded(None, "gs://state/outputs/x.json", "run0"),
     Failed("it said no"),
     UpstreamFailed("x"),
+    Skipped("its `if` is false"),
     Cancelled(),
 )
 

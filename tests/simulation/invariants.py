@@ -34,9 +34,9 @@ _AS_JOB = {
     RunState.FAILED: JobState.FAILED,
     RunState.CANCELLED: JobState.CANCELLED,
 }
-ENDED = {"succeeded", "failed", "upstream_failed", "cancelled"}
+ENDED = {"succeeded", "failed", "upstream_failed", "skipped", "cancelled"}
 MOVES = {
-    "waiting": {"submitting", "succeeded", "upstream_failed", "cancelled"},
+    "waiting": {"submitting", "succeeded", "failed", "upstream_failed", "skipped", "cancelled"},
     "submitting": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "running": {"running", "submitting", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "retrying": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},

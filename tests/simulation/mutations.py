@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 from onward import recovery
-from onward.core import attempts, runs, transition
+from onward.core import attempts, readiness, runs, transition
 from onward.core.commands import CancelJob, Put, SetTimer, Submit
 from onward.core.draft import Draft
 from onward.core.events import Bell, Wake
@@ -168,8 +168,8 @@ def steps_begin_in_a_run_that_is_being_cancelled() -> Any:
         original(draft, name, node, event)
         draft.run = run
 
-    original = transition.ready
-    patched = patch.object(transition, "ready", ready)
+    original = readiness.ready
+    patched = patch.object(readiness, "ready", ready)
     return _both(
         patched, _rules({(transition.Waiting, Wake): ready}), patch.object(runs, "WATCH", runs.WATCH)
     )
@@ -220,7 +220,7 @@ def a_needed_step_need_not_have_succeeded() -> Any:
     def ready(draft: Draft, name: str, node: Node, event: object) -> None:
         attempts.begin(draft, name, node, 1)
 
-    return _both(patch.object(transition, "ready", ready), _rules({(transition.Waiting, Wake): ready}))
+    return _both(patch.object(readiness, "ready", ready), _rules({(transition.Waiting, Wake): ready}))
 
 
 @mutation(seed=4)
@@ -304,7 +304,7 @@ def _both(*patches: Any) -> Iterator[None]:
 
 @mutation(seed=1)
 def what_cleans_up_is_passed_over_like_any_step() -> Any:
-    begins = transition.ready
+    begins = readiness.ready
 
     def ready(draft: Draft, name: str, node: Node, event: object) -> None:
         planned = draft.plan.nodes[name]
@@ -314,7 +314,7 @@ def what_cleans_up_is_passed_over_like_any_step() -> Any:
         finally:
             draft.plan.nodes[name] = planned
 
-    return _both(patch.object(transition, "ready", ready), _rules({(transition.Waiting, Wake): ready}))
+    return _both(patch.object(readiness, "ready", ready), _rules({(transition.Waiting, Wake): ready}))
 
 
 @mutation(seed=3)

@@ -86,7 +86,7 @@ def _line(step: dict[str, Any], entry: dict[str, Any], *, is_now: bool) -> str:
             return f"{line} (attempt {step['attempts']})"
         case "succeeded" if is_now and step["started"]:
             return f"{line} in {text.took(step)}"
-        case "upstream_failed" if is_now:
+        case "upstream_failed" | "skipped" if is_now:
             return text.one_line(f"{line}: {text.gist(step)}", _LINE_LENGTH)
     reasons = [text.one_line(entry["why"]), text.gist(step) if is_now else ""]
     return text.one_line(": ".join([line, *filter(None, dict.fromkeys(reasons))]), _LINE_LENGTH)

@@ -24,6 +24,7 @@ SYMBOLS = {
     "succeeded": ("✔", "green"),
     "failed": ("✘", "bold red"),
     "upstream_failed": ("✘", "dim red"),
+    "skipped": ("↷", "dim"),
     "cancelled": ("■", "magenta"),
 }
 _ERROR_LINES = 12
@@ -110,7 +111,7 @@ def _remark(step: dict[str, Any]) -> Text:
             said, style = f"{text.local_times(waits)}: {text.gist(step)}", "yellow"
         case "failed":
             said, style = text.gist(step), "red"
-        case "upstream_failed":
+        case "upstream_failed" | "skipped":
             said = text.gist(step)
         case "succeeded" if step["output"] is not None:
             said = text.as_json(step["output"])
@@ -132,7 +133,8 @@ def _aftermath(run: dict[str, Any], places: Places) -> Iterator[RenderableType]:
         return
     failed = [step for step in run["steps"] if step["state"] == "failed"]
     for step in failed[:_ERRORS]:
-        yield Text(f"\n{step['name']} failed in attempt {step['attempts']}:", "red")
+        how = f"failed in attempt {step['attempts']}" if step["attempts"] else "could not begin"
+        yield Text(f"\n{step['name']} {how}:", "red")
         yield error(step)
     if len(failed) > _ERRORS:
         more = len(failed) - _ERRORS

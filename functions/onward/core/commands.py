@@ -42,11 +42,14 @@ class CancelJob(msgspec.Struct, frozen=True):
     """The service's own id, where it is known."""
 
 
-class CheckOutputs(msgspec.Struct, frozen=True):
-    """See whether the step's declared outputs exist; the answer is `OutputsChecked`."""
+class Examine(msgspec.Struct, frozen=True):
+    """Look at what decides whether the step begins and can't be decided without looking; the answer is
+    `Examined`."""
 
     run: str
     node: str
+    earlier: str | None = None
+    """The run whose result may be taken over."""
 
 
 class Find(msgspec.Struct, frozen=True):
@@ -74,7 +77,7 @@ class SpillHistory(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
-Command = Submit | ReadStatus | CancelJob | CheckOutputs | Find | SetTimer
+Command = Submit | ReadStatus | CancelJob | Examine | Find | SetTimer
 Preparation = SetTimer | SpillHistory
 
 

@@ -102,12 +102,19 @@ class SubmitDelayed(msgspec.Struct, frozen=True, tag_field="event", tag="submit_
     wait: int
 
 
-class OutputsChecked(msgspec.Struct, frozen=True, tag_field="event", tag="outputs_checked"):
-    """Whether the outputs that an earlier try left behind are still there."""
+class Examined(msgspec.Struct, frozen=True, tag_field="event", tag="examined"):
+    """What was seen of a step that may begin. The first of these that applies decides."""
 
     run: str
     node: str
-    present: bool
+    adopt: bool = False
+    """What an earlier try achieved still holds."""
+    error: str = ""
+    """Why it can't be said: the step is refused."""
+    wanted: bool = True
+    """The value of its `if`."""
+    done: bool = False
+    """What it would make is there (`unless_exists`)."""
 
 
 class Bell(msgspec.Struct, frozen=True, tag_field="event", tag="bell"):
@@ -202,16 +209,7 @@ RunEvent = StartRun | CancelRun | Sweep | Found
 SetEvent = Arrived | SetRang
 GateEvent = Grant
 NodeEvent = (
-    Wake
-    | Arrive
-    | CancelNode
-    | Submitted
-    | SubmitRefused
-    | SubmitDelayed
-    | OutputsChecked
-    | Room
-    | Bell
-    | Verdict
+    Wake | Arrive | CancelNode | Submitted | SubmitRefused | SubmitDelayed | Examined | Room | Bell | Verdict
 )
 OfRun = RunEvent | NodeEvent | Admitted
 """What `transition` decides."""

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, nodes
+from jinja2 import ChainableUndefined, StrictUndefined, Template, nodes
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -44,6 +44,12 @@ METHODS: dict[type, str] = {
     dict: "get items keys values",
     list: "count index",
 }
+
+
+class Missing(ChainableUndefined, StrictUndefined):
+    """What is not there: an error wherever it is used, but `x.y.z | default(0)` may look for it."""
+
+    __slots__ = ()
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -117,7 +123,7 @@ def to_json(value: Any) -> str:
 
 @lru_cache(1)
 def environment() -> Sandbox:
-    made = Sandbox(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, cache_size=0)
+    made = Sandbox(undefined=Missing, keep_trailing_newline=True, autoescape=False, cache_size=0)
     made.filters = {name: made.filters[name] for name in FILTERS.split()} | {
         "format": percent,
         "replace": replace,

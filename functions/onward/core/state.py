@@ -187,6 +187,15 @@ class UpstreamFailed(msgspec.Struct, frozen=True, tag_field="state", tag="upstre
     cause: str
 
 
+class Skipped(msgspec.Struct, frozen=True, tag_field="state", tag="skipped"):
+    """Never started, because it was not called for: no failure."""
+
+    ended: ClassVar[bool] = True
+    why: str = ""
+    cause: str = ""
+    """The step that was skipped first, where it follows another one."""
+
+
 class Cancelled(msgspec.Struct, frozen=True, tag_field="state", tag="cancelled"):
     """Stopped, or never started, because the run was cancelled."""
 
@@ -194,7 +203,16 @@ class Cancelled(msgspec.Struct, frozen=True, tag_field="state", tag="cancelled")
 
 
 Phase = (
-    Waiting | Submitting | Running | Backoff | Cancelling | Succeeded | Failed | UpstreamFailed | Cancelled
+    Waiting
+    | Submitting
+    | Running
+    | Backoff
+    | Cancelling
+    | Succeeded
+    | Failed
+    | UpstreamFailed
+    | Skipped
+    | Cancelled
 )
 WAITING = Waiting()
 
@@ -219,7 +237,7 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     timers: int = 0
     """Timers set so far: a timer's name is never used twice."""
     arrived: tuple[str, ...] = ()
-    """A gather's children that have ended: `name`, or `name!cause` for one that did not succeed."""
+    """A gather's children that have ended, each with a mark of what it came to (`readiness.mark`)."""
     started: int | None = None
     ended: int | None = None
     job: str | None = None

@@ -12,6 +12,7 @@ The life of a step's node:
        │                                     └── retrying ◀┘   ╲──▶ failed
        │
        ├──what it needs did not──▶ upstream_failed
+       ├──it is not called for───▶ skipped
        └──the run is cancelled───▶ cancelled           submitting, running ──▶ cancelling ──▶ …
 
 Three rules carry the rest:
@@ -25,8 +26,8 @@ Three rules carry the rest:
   last pass of the sweep.
 - A node's end and the start of its only successor are one commit. Anything further is told by event.
 
-The rules of an attempt are in `attempts`, those of a run in `runs`; this module holds the tables, and the
-rules of the graph.
+Whether a step begins is in `readiness`, the rules of an attempt are in `attempts`, those of a run in `runs`;
+this module holds the tables, and the rules of the graph.
 """
 
 from __future__ import annotations
@@ -36,17 +37,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import attempts, runs
-from onward.core.commands import CheckOutputs, Decision, Join
+from onward.core import attempts, readiness, runs
+from onward.core.commands import Decision, Join
 from onward.core.draft import Context, Draft
 from onward.core.events import (
     Arrive,
     Bell,
     CancelNode,
     CancelRun,
+    Examined,
     Found,
     OfRun,
-    OutputsChecked,
     Room,
     StartRun,
     SubmitDelayed,
@@ -71,6 +72,7 @@ from onward.core.state import (
     RunKey,
     Running,
     RunState,
+    Skipped,
     Submitting,
     Succeeded,
     UpstreamFailed,
@@ -143,52 +145,6 @@ def step_rule(node: Node, event: Any) -> Rule | None:
     return attempts.late_job if isinstance(event, Submitted) else None
 
 
-def ready(draft: Draft, name: str, node: Node, event: object) -> None:
-    """Start the step if what it waits for has ended well, and pass over it if not."""
-    step = draft.step(name)
-    source = draft.node(step.after) if step.after is not None else None
-    if source is not None and not source.phase.ended:
-        return
-    earlier = None if step.always else _earlier_try(draft, name)
-    goes = step.always or (draft.run is not None and draft.run.state is RunState.RUNNING)
-    well = step.always or source is None or isinstance(source.phase, Succeeded)
-    if goes and well and earlier is None:
-        attempts.begin(draft, name, node, 1)
-    elif not (isinstance(event, Wake) and event.node == name and not event.echo):
-        draft.events.append(Wake(draft.run_id, name))
-    elif not goes:
-        draft.end(name, node, Cancelled(), "the run is being cancelled")
-    elif source is not None and not well:
-        cause = _cause(step.after or "", source)
-        draft.end(name, node, UpstreamFailed(cause), f"{cause} did not succeed")
-    elif step.step.outputs:
-        draft.commands.append(CheckOutputs(draft.run_id, name))
-    elif earlier is not None:
-        draft.end(name, node, earlier, "adopted from the try before")
-
-
-def outputs_checked(draft: Draft, name: str, node: Node, event: OutputsChecked) -> None:
-    """Adopt what an earlier try left behind if it is still there; else do it again."""
-    earlier = _earlier_try(draft, name)
-    if draft.run is None or draft.run.state is not RunState.RUNNING:
-        draft.end(name, node, Cancelled(), "the run is being cancelled")
-    elif earlier is not None and event.present:
-        draft.end(name, node, earlier, "adopted from the try before, its outputs are there")
-    else:
-        attempts.begin(draft, name, node, 1, "the outputs of the try before are gone")
-
-
-def _earlier_try(draft: Draft, name: str) -> Succeeded | None:
-    """What the run before this one achieved for this node, as this node's own end."""
-    before = predecessor(draft.run_id)
-    if before is None:
-        return None
-    phase = draft.node(name, run=before).phase
-    if not isinstance(phase, Succeeded):
-        return None
-    return Succeeded(phase.output, phase.output_uri, phase.adopted or before)
-
-
 def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
     """The node has ended, and is told again: whoever told it first may have died before passing it on."""
     go_on(draft, draft.step(name).next, echo=True)
@@ -202,7 +158,7 @@ def echoed(draft: Draft, name: str, node: Node, event: object) -> None:
     """
     match node.phase:
         case Waiting():
-            ready(draft, name, node, event)
+            readiness.ready(draft, name, node, event)
         case Submitting() | Backoff():
             draft.events.append(Wake(draft.run_id, name))
         case Failed() if node.job is None:
@@ -214,7 +170,7 @@ def echoed(draft: Draft, name: str, node: Node, event: object) -> None:
 def tell_gathers(draft: Draft, name: str) -> None:
     """Put this node's end into the gathers that wait for it, in the same commit."""
     node = draft.node(name)
-    mark = name if isinstance(node.phase, Succeeded) else f"{name}!{_cause(name, node)}"
+    mark = readiness.mark(name, node)
     for following in draft.plan.nodes[name].next:  # type: ignore[union-attr]
         if isinstance(draft.plan.nodes[following], Gather):
             key = NodeKey(draft.run_id, following)
@@ -237,8 +193,7 @@ def arrive(draft: Draft, name: str, child: str) -> None:
     node = draft.node(child)
     if node.phase.ended:
         key = NodeKey(draft.run_id, name)
-        mark = child if isinstance(node.phase, Succeeded) else f"{child}!{_cause(child, node)}"
-        draft.changes[key] = Join(key, (mark,))
+        draft.changes[key] = Join(key, (readiness.mark(child, node),))
         draft.events.append(Wake(draft.run_id, name))
 
 
@@ -248,11 +203,9 @@ def join(draft: Draft, name: str, gather: Gather, event: Wake) -> None:
     if node.phase.ended:
         go_on(draft, gather.next, echo=True)
         return
-    arrived = dict(mark.partition("!")[::2] for mark in node.arrived)
-    if len(arrived) < len(gather.of):
-        return
-    causes = [arrived[child] for child in gather.of if arrived[child]]
-    draft.end(name, node, UpstreamFailed(causes[0]) if causes else Succeeded())
+    outcome = readiness.outcome(gather.of, node.arrived, draft.run_id)
+    if outcome is not None:
+        draft.end(name, node, outcome)
 
 
 def scatter(draft: Draft, following: tuple[str, ...], after: str | None, event: Wake) -> None:
@@ -273,22 +226,18 @@ def end_run(draft: Draft) -> None:
     last = draft.node(end.after)
     if draft.run is None or draft.run.state.ended or not last.phase.ended:
         return
-    if isinstance(last.phase, Succeeded):
+    if isinstance(last.phase, Succeeded | Skipped):
         runs.end(draft, draft.run, RunState.SUCCEEDED, None)
     elif draft.run.state is RunState.CANCELLING:
         runs.end(draft, draft.run, RunState.CANCELLED, None)
     else:
-        cause = _cause(end.after, last)
+        cause = readiness.cause(end.after, last)
         runs.end(draft, draft.run, RunState.FAILED, f"step {cause} did not succeed")
 
 
-def _cause(name: str, node: Node) -> str:
-    return node.phase.cause if isinstance(node.phase, UpstreamFailed) else name
-
-
 STEP_RULES: dict[tuple[type, type], Rule] = {
-    (Waiting, Wake): ready,
-    (Waiting, OutputsChecked): outputs_checked,
+    (Waiting, Wake): readiness.ready,
+    (Waiting, Examined): readiness.examined,
     (Submitting, Wake): attempts.take_over,
     (Submitting, Submitted): attempts.settle,
     (Submitting, SubmitRefused): attempts.refuse,
@@ -314,7 +263,7 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
     (Cancelling, Verdict): attempts.judge_stopped,
     **{
         (ended, event): rule
-        for ended in (Succeeded, Failed, UpstreamFailed, Cancelled)
+        for ended in (Succeeded, Failed, UpstreamFailed, Skipped, Cancelled)
         for event, rule in (
             (Wake, repeat),
             (CancelNode, repeat),
@@ -342,7 +291,7 @@ def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
         case Submitted(node=name) | SubmitDelayed(node=name) | Room(node=name):
             keys.append(NodeKey(run, name))
         # Of a bell, what the verdict that follows will need is read at once.
-        case Bell(node=name) | Wake(node=name) | OutputsChecked(node=name) | Verdict(node=name):
+        case Bell(node=name) | Wake(node=name) | Examined(node=name) | Verdict(node=name):
             _add_around(keys, plan, run, name)
         case CancelNode(node=name) | SubmitRefused(node=name):
             _add_around(keys, plan, run, name)

@@ -11,8 +11,8 @@ from onward.core.draft import Context
 from onward.core.events import (
     Bell,
     Event,
+    Examined,
     JobState,
-    OutputsChecked,
     StartRun,
     SubmitDelayed,
     SubmitRefused,
@@ -120,8 +120,8 @@ class Life:
         job = f"job-{name}-{attempt}"
         return self.follow(Verdict(self.id, name, attempt, state, job, **fields))  # type: ignore[arg-type]
 
-    def outputs(self, name: str, *, present: bool) -> list[Command]:
-        return self.follow(OutputsChecked(self.id, name, present))
+    def examined(self, name: str, **seen: object) -> list[Command]:
+        return self.follow(Examined(self.id, name, **seen))  # type: ignore[arg-type]
 
     # What is so --------------------------------------------------------
 
@@ -170,7 +170,7 @@ def only(kind: type, commands: Iterable[Command]) -> list[Command]:
 
 def play(life: Life, outcomes: Mapping[str, JobState], choose: Callable[[Sequence[Event]], int]) -> None:
     """A world without faults, in which `choose` says which of the waiting events comes next."""
-    from onward.core.commands import CheckOutputs, ReadStatus, Submit
+    from onward.core.commands import Examine, ReadStatus, Submit
 
     waiting: list[Event] = [life.start_event()]
     for _ in range(100_000):
@@ -184,8 +184,8 @@ def play(life: Life, outcomes: Mapping[str, JobState], choose: Callable[[Sequenc
                     waiting += (Submitted(run, node, attempt, "job"), Bell(run, node, attempt))
                 case ReadStatus(run=run, node=node, attempt=attempt):
                     waiting.append(Verdict(run, node, attempt, outcomes.get(node, JobState.SUCCEEDED), "job"))
-                case CheckOutputs(run=run, node=node):
-                    waiting.append(OutputsChecked(run, node, True))
+                case Examine(run=run, node=node):
+                    waiting.append(Examined(run, node, adopt=True))
                 case _:
                     pass
     raise AssertionError("the run never comes to rest")

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onward.core.commands import CheckOutputs, Join, Submit
+from onward.core.commands import Examine, Join, Submit
 from onward.core.events import Bell, CancelNode, CancelRun, Event, JobState, Sweep, Verdict, Wake
 from onward.core.naming import next_try
 from onward.core.pipeline import HOUR, MINUTE, Pipeline, Step
@@ -209,6 +209,8 @@ def try_again(before: Life) -> Life:
 
 def test_a_second_try_takes_over_what_succeeded_and_does_the_rest() -> None:
     life = try_again(FAILED_RUN)
+    assert only(Examine, life.commands) == [Examine(f"{RUN}~2", "a", RUN)]
+    life.examined("a", adopt=True)
     assert life.phase("a") == Succeeded(adopted=RUN)
     assert life.node("a").attempt == 0, "no job of its own"
     assert life.states() == {"a": "succeeded", "b": "submitting", "c": "waiting"}
@@ -218,48 +220,65 @@ def test_a_second_try_takes_over_what_succeeded_and_does_the_rest() -> None:
 
 def test_a_third_try_names_the_run_that_did_the_work() -> None:
     second = try_again(FAILED_RUN)
+    second.examined("a", adopt=True)
     done(second, "b", state=JobState.FAILED)
-    assert try_again(second).phase("a") == Succeeded(adopted=RUN)
+    third = try_again(second)
+    third.examined("a", adopt=True)
+    assert third.phase("a") == Succeeded(adopted=RUN)
 
 
 def test_a_try_after_a_success_takes_everything_over_and_ends() -> None:
-    life = Life(step("a"), step("b"), step("c", "a", "b"))
+    life = Life(step("a"), step("b"), step("c", "a", "b"), step("d", "c"))
     life.start()
-    done(life, "a", "b", "c")
+    done(life, "a", "b", "c", "d")
     again = try_again(life)
+    for name in "abcd":
+        again.examined(name, adopt=True)
     assert only(Submit, again.commands) == []
     assert again.run.state is RunState.SUCCEEDED
 
 
-def with_outputs() -> Life:
+def test_what_rests_on_a_result_that_is_made_again_is_made_again() -> None:
+    """Also behind a gather: what it knows of its children says that one of them is new."""
+    life = Life(step("a"), step("b"), step("c", "a", "b"), step("d", "c"), step("e", "d"))
+    life.start()
+    done(life, "a", "b", "c", "d")
+    done(life, "e", state=JobState.FAILED)
+    again = try_again(life)
+    again.examined("a", adopt=True)
+    again.examined("b", adopt=False)
+    done(again, "b", "c", "d", "e")
+    assert [command.node for command in only(Submit, again.commands)] == ["b", "c", "d", "e"]  # type: ignore[union-attr]
+
+
+def again_from_a() -> Life:
     life = Life(step("a", outputs=("gs://work/a",)), step("b", "a"))
     life.start()
     done(life, "a")
     done(life, "b", state=JobState.FAILED)
     again = try_again(life)
-    assert only(CheckOutputs, again.commands) == [CheckOutputs(f"{RUN}~2", "a")]
     assert again.state("a") == "waiting"
     return again
 
 
-def test_a_result_whose_outputs_are_still_there_is_taken_over() -> None:
-    life = with_outputs()
-    life.outputs("a", present=True)
+def test_a_result_that_still_holds_is_taken_over() -> None:
+    life = again_from_a()
+    life.examined("a", adopt=True)
     assert life.phase("a") == Succeeded(adopted=RUN)
     assert life.state("b") == "submitting"
 
 
-def test_a_result_whose_outputs_are_gone_is_made_again() -> None:
-    life = with_outputs()
-    assert only(Submit, life.outputs("a", present=False))
+def test_a_result_that_does_not_hold_any_more_is_made_again() -> None:
+    life = again_from_a()
+    assert only(Submit, life.examined("a"))
     assert life.state("a") == "submitting"
 
 
-@pytest.mark.parametrize("present", [True, False])
-def test_nothing_is_taken_over_or_begun_once_the_try_is_being_cancelled(present: bool) -> None:
-    life = with_outputs()
+@pytest.mark.parametrize("adopt", [True, False])
+def test_nothing_is_taken_over_or_begun_once_the_try_is_being_cancelled(adopt: bool) -> None:
+    life = again_from_a()
     life.follow(CancelRun(life.id))
-    assert only(Submit, life.outputs("a", present=present)) == []
+    assert only(Submit, life.examined("a", adopt=adopt)) == []
     assert life.run.state is RunState.CANCELLED
 
 

@@ -13,10 +13,10 @@ from onward.core.events import (
     CancelNode,
     CancelRun,
     Event,
+    Examined,
     Found,
     JobState,
     NodeEvent,
-    OutputsChecked,
     Room,
     StartRun,
     SubmitDelayed,
@@ -37,6 +37,7 @@ from onward.core.state import (
     Phase,
     Running,
     RunState,
+    Skipped,
     Submitting,
     Succeeded,
     UpstreamFailed,
@@ -56,6 +57,7 @@ PHASES: tuple[Phase, ...] = (
     Succeeded(),
     Failed("it said no"),
     UpstreamFailed("x"),
+    Skipped("its `if` is false"),
     Cancelled(),
 )
 EVENTS: tuple[NodeEvent, ...] = (
@@ -65,24 +67,25 @@ EVENTS: tuple[NodeEvent, ...] = (
     Submitted(RUN, "b", 1, "job"),
     SubmitRefused(RUN, "b", 1, "t", "no"),
     SubmitDelayed(RUN, "b", 1, "t", "quota", SECOND),
-    OutputsChecked(RUN, "b", True),
+    Examined(RUN, "b"),
     Room(RUN, "b"),
     Bell(RUN, "b", 1),
     Verdict(RUN, "b", 1, JobState.SUCCEEDED, "job"),
 )
 
 TABLE = """
-                wake arrive cancel_node submitted submit_refused submit_delayed outputs_checked room bell verdict
-waiting         yes  -      -           -         -              -              yes             -    -    -
-submitting      yes  -      yes         yes       yes            yes            -               -    yes  yes
-running         yes  -      yes         -         -              -              -               -    yes  yes
-retrying        yes  -      yes         yes       -              -              -               yes  yes  yes
-cancelling      yes  -      yes         yes       yes            -              -               -    yes  yes
-succeeded       yes  -      yes         yes       yes            -              -               -    yes  yes
-failed          yes  -      yes         yes       yes            -              -               -    yes  yes
-upstream_failed yes  -      yes         yes       yes            -              -               -    yes  yes
-cancelled       yes  -      yes         yes       yes            -              -               -    yes  yes
-"""  # noqa: E501
+                wake arrive cancel_node submitted submit_refused submit_delayed examined room bell verdict
+waiting         yes  -      -           -         -              -              yes      -    -    -
+submitting      yes  -      yes         yes       yes            yes            -        -    yes  yes
+running         yes  -      yes         -         -              -              -        -    yes  yes
+retrying        yes  -      yes         yes       -              -              -        yes  yes  yes
+cancelling      yes  -      yes         yes       yes            -              -        -    yes  yes
+succeeded       yes  -      yes         yes       yes            -              -        -    yes  yes
+failed          yes  -      yes         yes       yes            -              -        -    yes  yes
+upstream_failed yes  -      yes         yes       yes            -              -        -    yes  yes
+skipped         yes  -      yes         yes       yes            -              -        -    yes  yes
+cancelled       yes  -      yes         yes       yes            -              -        -    yes  yes
+"""
 
 
 def tag(thing: object) -> str:

@@ -14,10 +14,10 @@ from onward.core.events import (
     CancelNode,
     CancelRun,
     Event,
+    Examined,
     Found,
     Grant,
     JobState,
-    OutputsChecked,
     Room,
     RunEnded,
     SetRang,
@@ -53,7 +53,7 @@ KEPT: list[Event] = [
     Submitted(RUN, "clean", 1, "job"),
     SubmitRefused(RUN, "clean", 1, "token", "no"),
     SubmitDelayed(RUN, "clean", 1, "token", "no", 5),
-    OutputsChecked(RUN, "clean", present=True),
+    Examined(RUN, "clean"),
     Verdict(RUN, "clean", 1, JobState.SUCCEEDED),
 ]
 

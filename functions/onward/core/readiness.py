@@ -1,0 +1,157 @@
+"""Whether a step begins: what it needs came to, what an earlier try did, what its `if` says, what is there.
+
+    what it waits for has not ended         nothing yet
+    the run is being cancelled              cancelled, unless the step runs always
+    that is not what its `when` asks for    upstream_failed or skipped
+    something has to be looked at           examined; the answer begins or ends it
+    else                                    it begins
+
+Another node's event may let a step begin in passing. Where it would have to look or to end the step, it wakes
+it instead, so that the repeat of the step's own event can mend all that follows (see `transition`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from onward.core import attempts
+from onward.core.commands import Examine
+from onward.core.draft import Draft
+from onward.core.events import Examined, Wake
+from onward.core.naming import predecessor
+from onward.core.pipeline import Step
+from onward.core.plan import StepNode
+from onward.core.state import (
+    Cancelled,
+    Failed,
+    Node,
+    Phase,
+    RunState,
+    Skipped,
+    Succeeded,
+    UpstreamFailed,
+)
+
+_MARK = re.compile(r"([^!?=]*)([!?=]?)(.*)")
+
+
+def ready(draft: Draft, name: str, node: Node, event: object) -> None:
+    """Begin the step if what it waits for has ended as it should, look where that is not enough, or pass over
+    it."""
+    planned = draft.step(name)
+    source = draft.node(planned.after) if planned.after is not None else None
+    if source is not None and not source.phase.ended:
+        return
+    end = _kept_from(draft, planned, source)
+    earlier = _earlier_try(draft, name, planned, source)
+    if end is None and earlier is None and not _asks(planned.step):
+        attempts.begin(draft, name, node, 1)
+    elif not (isinstance(event, Wake) and event.node == name and not event.echo):
+        draft.events.append(Wake(draft.run_id, name))
+    elif end is not None:
+        draft.end(name, node, *end)
+    else:
+        draft.commands.append(Examine(draft.run_id, name, predecessor(draft.run_id) if earlier else None))
+
+
+def _asks(step: Step) -> bool:
+    """Whether something has to be looked at before each beginning."""
+    return step.condition is not None or step.unless_exists is not None
+
+
+def examined(draft: Draft, name: str, node: Node, event: Examined) -> None:
+    """Begin the step or end it, by what was seen."""
+    planned = draft.step(name)
+    source = draft.node(planned.after) if planned.after is not None else None
+    if source is not None and not source.phase.ended:
+        return
+    end = _kept_from(draft, planned, source)
+    earlier = _earlier_try(draft, name, planned, source)
+    if end is not None:
+        draft.end(name, node, *end)
+    elif earlier is not None and event.adopt:
+        draft.end(name, node, earlier, "adopted from the try before")
+    elif event.error:
+        draft.end(name, node, Failed(event.error), "refused")
+    elif not event.wanted:
+        draft.end(name, node, Skipped("its `if` is false"), "its `if` is false")
+    elif event.done:
+        draft.end(name, node, Succeeded(), "what it would make is there")
+    else:
+        why = "what the try before made does not hold any more" if earlier is not None else ""
+        attempts.begin(draft, name, node, 1, why)
+
+
+def _kept_from(draft: Draft, planned: StepNode, source: Node | None) -> tuple[Phase, str] | None:
+    """The end of a step that does not begin, and why; None: it may."""
+    if planned.always:
+        return None
+    if draft.run is None or draft.run.state is not RunState.RUNNING:
+        return Cancelled(), "the run is being cancelled"
+    if source is None or isinstance(source.phase, Succeeded):
+        return None
+    first = cause(planned.after or "", source)
+    if isinstance(source.phase, Skipped):
+        why = f"step {first} was skipped"
+        return Skipped(why, first), why
+    return UpstreamFailed(first), f"{first} did not succeed"
+
+
+def _earlier_try(draft: Draft, name: str, planned: StepNode, source: Node | None) -> Succeeded | None:
+    """What the run before this one achieved for this node, as this node's own end.
+
+    None where something that it needs was done anew: then its result is out of date.
+    """
+    before = predecessor(draft.run_id)
+    if before is None or planned.always or (source is not None and not _adopted(source)):
+        return None
+    phase = draft.node(name, run=before).phase
+    if not isinstance(phase, Succeeded):
+        return None
+    return Succeeded(phase.output, phase.output_uri, phase.adopted or before)
+
+
+def _adopted(node: Node) -> bool:
+    return isinstance(node.phase, Succeeded) and node.phase.adopted is not None
+
+
+# What a gather holds ----------------------------------------------------
+
+
+def mark(name: str, node: Node) -> str:
+    """What a gather keeps of a child that has ended: `name` succeeded, `name=` was adopted, `name!cause`
+    failed or was kept from beginning by a failure, `name?cause` was skipped."""
+    match node.phase:
+        case Succeeded(adopted=None):
+            return name
+        case Succeeded():
+            return f"{name}="
+        case Skipped():
+            return f"{name}?{cause(name, node)}"
+        case _:
+            return f"{name}!{cause(name, node)}"
+
+
+def outcome(of: Iterable[str], marks: Iterable[str], run: str) -> Phase | None:
+    """What a gather of `of` comes to: None while a child is missing. A failure outranks a skip."""
+    told = {child: (sign, first) for each in marks for child, sign, first in _MARK.findall(each)[:1]}
+    children = list(of)
+    if len(told) < len(children):
+        return None
+    for kind, phase in (("!", UpstreamFailed), ("?", Skipped)):
+        for child in children:
+            sign, first = told[child]
+            if sign == kind:
+                return phase(cause=first)
+    adopted = all(told[child][0] == "=" for child in children)
+    return Succeeded(adopted=predecessor(run) if adopted else None)
+
+
+def cause(name: str, node: Node) -> str:
+    """The step that began what this node came to."""
+    match node.phase:
+        case UpstreamFailed(cause=first) | Skipped(cause=str(first)) if first:
+            return first
+        case _:
+            return name

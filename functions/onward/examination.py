@@ -1,0 +1,90 @@
+"""What is seen of a step that may begin: its `if`, what it would make, what an earlier try left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from onward.core.commands import Examine
+from onward.core.errors import UserError
+from onward.core.events import Examined
+from onward.core.pipeline import Dataflow, Dataproc, Python, StepKind, Workflow
+from onward.core.plan import Plan
+from onward.core.problems import shown
+from onward.core.templates import names
+from onward.jobs import Jobs, texts
+from onward.plans import Plans
+
+
+def examine(command: Examine, plans: Plans, jobs: Jobs) -> Examined:
+    """The answer to the command."""
+    run, node = command.run, command.node
+    plan = plans.of_run(run)
+    assert plan is not None, "a command is only ever decided for a run that exists"
+    before = plans.of_run(command.earlier) if command.earlier is not None else None
+    if before is not None and same(before, plan, node) and _outputs_are_there(command, plan, jobs):
+        return Examined(run, node, adopt=True)
+    step = plan.step_node(node).step
+    try:
+        if step.condition is not None and not _truth(jobs.value(plan, run, node, step.condition)):
+            return Examined(run, node, wanted=False)
+        done = step.unless_exists is not None and not jobs.missing_outputs(plan, run, node, 1)
+    except UserError as error:
+        return Examined(run, node, error=str(error))
+    return Examined(run, node, done=done)
+
+
+def _truth(value: Any) -> bool:
+    """The value of an `if`. Raises `UserError` for what is neither true nor false."""
+    match value:
+        case bool():
+            return value
+        case str() if value.strip().lower() in ("true", "false"):
+            return value.strip().lower() == "true"
+        case _:
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            raise UserError(f"`if` must give true or false, and gives {shown(text)}")
+
+
+def _outputs_are_there(command: Examine, plan: Plan, jobs: Jobs) -> bool:
+    try:
+        return not jobs.missing_outputs(plan, command.run, command.node, 1)
+    except UserError:
+        return False  # to begin it will say what is wrong
+
+
+def same(before: Plan, plan: Plan, node: str) -> bool:
+    """Whether both plans mean the same by this step: what it does, the file that it runs, the values of env
+    that it names. Files which that one imports are not seen."""
+    if before.name == plan.name:
+        return True
+    if node not in before.nodes:
+        return False
+    return _meaning(before, node) == _meaning(plan, node)
+
+
+def _meaning(plan: Plan, node: str) -> tuple[Any, ...]:
+    step = plan.step_node(node).step
+    written = [msgspec.to_builtins(step.does), step.outputs]
+    named = {name for text in texts(written) for name in names(text)}
+    return written, _hash(step.does, plan.files), _values(named, plan.env)
+
+
+def _hash(does: StepKind, files: Mapping[str, str]) -> str | None:
+    match does:
+        case Dataflow(main=str(file)) | Dataproc(pyspark=str(file)) | Dataproc(spark_sql=str(file)):
+            return files.get(file)
+        case Workflow(source=file) | Python(file=file):
+            return files.get(file)
+        case _:
+            return None
+
+
+def _values(named: set[str], env: Mapping[str, str]) -> dict[str, str | None]:
+    """By name; all of them where a template names `env` as a whole."""
+    if "env" in named:
+        return dict(env)
+    values = (name.removeprefix("env.") for name in named if name.startswith("env."))
+    return {name: env.get(name) for name in values}
