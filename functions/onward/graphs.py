@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
-from onward.core.pipeline import Pipeline, Step
+from onward.core.pipeline import (
+    AbsentTrigger,
+    BatchTrigger,
+    MessageTrigger,
+    ObjectsTrigger,
+    ObjectTrigger,
+    Pipeline,
+    PipelineTrigger,
+    ScheduleTrigger,
+    Step,
+    Trigger,
+)
 
 
 def levels(pipeline: Pipeline) -> list[list[Step]]:
@@ -60,8 +72,21 @@ def mermaid(pipeline: Pipeline) -> str:
 
 def starts(pipeline: Pipeline) -> list[str]:
     """What starts a run by itself: nothing, for a pipeline that is started by hand."""
-    trigger = pipeline.trigger
-    return [] if trigger is None else [f"gs://{trigger.bucket}/{pattern}" for pattern in trigger.match]
+    return [line for trigger in pipeline.triggers for line in _start(trigger)]
+
+
+def _start(trigger: Trigger) -> Iterator[str]:
+    match trigger:
+        case ObjectTrigger() | BatchTrigger() | AbsentTrigger():
+            yield from (f"gs://{trigger.bucket}/{pattern}" for pattern in trigger.match)
+        case ObjectsTrigger():
+            yield from (f"gs://{trigger.bucket}/{part.match}" for part in trigger.parts)
+        case MessageTrigger():
+            yield f"topic {trigger.topic}"
+        case ScheduleTrigger():
+            yield f"{trigger.cron} {trigger.time_zone}"
+        case PipelineTrigger():
+            yield f"end of {' and '.join(trigger.pipelines)}"
 
 
 def _quoted(value: str) -> str:

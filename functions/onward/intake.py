@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
+from onward.core import starting
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
 from onward.core.events import Bell, CancelRun, Event, Room, StartRun, Verdict
-from onward.core.matching import match
-from onward.core.naming import next_try, parse_job_name, run_id
-from onward.core.params import bind
+from onward.core.facts import ByHand, Message, Tick
+from onward.core.naming import next_try, parse_job_name
 from onward.core.pipeline import Dataflow, Dataproc, DeleteCluster
 from onward.core.plan import WIDTH, Plan
-from onward.core.problems import shown
+from onward.core.starting import Refused
 from onward.core.state import Node, NodeKey, Run, RunKey, RunState
 from onward.deployed import Deployed
 from onward.ingress.facts import (
@@ -25,7 +25,6 @@ from onward.ingress.facts import (
     ObjectFinalized,
     Poison,
     Rang,
-    Start,
     Told,
 )
 from onward.messaging.tasks import EARLY
@@ -62,17 +61,18 @@ class Intake:
         self._whose = whose
         self._judge = judge
         self._clock = clock
-        # Two deployments in one project would adopt each other's jobs if their runs had the same ids.
-        self._deployment = (deployment,) if deployment else ()
+        self._deployment = deployment
 
     def outcomes(self, fact: Fact) -> Iterator[Outcome]:
         """What one delivery is good for: each outcome by itself, as one's trouble is none of another's."""
         try:
             match fact:
-                case ObjectFinalized():
-                    yield from self._arrived(fact)
-                case Start():
-                    yield self._started(fact)
+                case ObjectFinalized(object=arrival):
+                    yield from self._starts(arrival)
+                case ByHand():
+                    yield starting.by_hand(fact, self._deployed, self._deployment)
+                case Message() | Tick():
+                    yield from self._starts(fact)
                 case Command():
                     yield self._commanded(fact)
                 case Doorbell():
@@ -86,39 +86,13 @@ class Intake:
         except UserError as error:
             yield Poison(str(error))
 
-    def _arrived(self, fact: ObjectFinalized) -> Iterator[Outcome]:
-        arrival = fact.object
-        uri = f"gs://{arrival.bucket}/{arrival.name}"
-        found = match(self._deployed.pipelines.values(), arrival)
+    def _starts(self, fact: starting.Fact) -> Iterator[Outcome]:
+        found = False
+        for outcome in starting.starts(fact, self._deployed, self._deployment):
+            found = True
+            yield Poison(outcome.reason) if isinstance(outcome, Refused) else outcome
         if not found:
-            yield Ignored(f"{shown(uri)} matches no pipeline")
-        for pipeline, captured in found:
-            facts = {
-                **captured,
-                "on": "object",
-                "uri": uri,
-                "bucket": arrival.bucket,
-                "name": arrival.name,
-                "generation": arrival.generation,
-                "size": arrival.size,
-            }
-            try:
-                plan = self._deployed.plan(pipeline.name).name
-                bound = bind(pipeline.params, captured)
-            except UserError as error:
-                yield Poison(f"{shown(uri)} does not start {pipeline.name}: {error}")
-                continue
-            run = run_id(
-                pipeline.name, *self._deployment, "object", arrival.bucket, arrival.name, arrival.generation
-            )
-            yield StartRun(run, pipeline.name, plan, bound, facts)
-
-    def _started(self, start: Start) -> Outcome:
-        plan = self._deployed.plan(start.pipeline)
-        bound = bind(plan.pipeline.params, start.params)
-        key = start.key or ""
-        run = run_id(start.pipeline, *self._deployment, "hand", key)
-        return StartRun(run, start.pipeline, plan.name, bound, {"on": "hand", "key": key})
+            yield Ignored(f"{starting.spelled(fact)} matches no pipeline")
 
     def _commanded(self, command: Command) -> Outcome:
         run = self._run(command.run)

@@ -34,15 +34,16 @@ def demo(places: Places, *, emulators: bool) -> int:
     from onward.cli.files import pipeline
     from onward.cli.interruption import Interrupted, Left
     from onward.cli.progress import progress, say
+    from onward.core.pipeline import watched
 
     faults = "{}" if emulators else None
     sample = places.workflows / PIPELINE / "sample"
-    trigger = pipeline(places, PIPELINE).trigger
-    if trigger is None or not (sample / DROPPED).is_file():
+    buckets = watched([pipeline(places, PIPELINE)])
+    if not buckets or not (sample / DROPPED).is_file():
         raise click.UsageError(f"{sample / DROPPED} is not there: call `onward demo` in a clone of Onward")
     try:
         with progress(quiet=False) as shown, Embedded(places, say, watch=True, faults=faults) as here:
-            target = here.runtime.buckets.folder(trigger.bucket) / DROPPED
+            target = here.runtime.buckets.folder(buckets[0]) / DROPPED
             say(f"dropping {sample / DROPPED} into {target.parent}")
             ended = _show(here, sample / DROPPED, target, shown)
             results = _results(here.runtime, ended)

@@ -11,7 +11,7 @@ from onward.artifacts import definition_id, file_object, modules, template_objec
 from onward.catalog import Catalog, Entry
 from onward.core import templates
 from onward.core.errors import BadTemplate
-from onward.core.pipeline import Dataflow, Dataproc, Workflow
+from onward.core.pipeline import Dataflow, Dataproc, Workflow, watched
 from onward.core.plan import Plan
 from onward.core.problems import Finding, shown
 
@@ -69,7 +69,7 @@ def manifest(catalog: Catalog, plans: Mapping[str, Plan], kept: Collection[str])
     own = {id_ for entry in entries for id_, _ in definitions(entry)}
     return Manifest(
         env=catalog.env,
-        buckets=_set(entry.pipeline.trigger.bucket for entry in entries if entry.pipeline.trigger),
+        buckets=tuple(watched(entry.pipeline for entry in entries)),
         definitions={id_: f"definitions/{id_}.yaml" for id_ in own.union(kept)},
         kept=_set(id_ for id_ in kept if id_ not in own),
         files=dict(each for entry in entries for each in _files(entry)),

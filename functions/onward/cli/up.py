@@ -118,13 +118,14 @@ class _Teller:
 
 def _triggers(places: Places, runtime: Runtime | Emulated) -> Iterator[str]:
     from onward import catalog
+    from onward.graphs import starts
 
     for name, entry in sorted(catalog.read(places.workflows).pipelines.items()):
-        if (trigger := entry.pipeline.trigger) is not None:
-            folder = runtime.buckets.folder(trigger.bucket)
-            for pattern in trigger.match:
-                yield f"{folder}/{pattern} starts {name}"
-        else:
+        for start in starts(entry.pipeline):
+            bucket, _, pattern = start.removeprefix("gs://").partition("/")
+            local = f"{runtime.buckets.folder(bucket)}/{pattern}" if start.startswith("gs://") else start
+            yield f"{local} starts {name}"
+        if not entry.pipeline.triggers:
             needed = [param for param in entry.pipeline.params if param.required]
             given = [word for param in needed for word in ("-p", f"{param.name}={param.type.upper()}")]
             yield f"`{places.command('run', name, *given)}` starts {name}"

@@ -42,13 +42,13 @@ class Output(msgspec.Struct, frozen=True):
 def loops(pipelines: Iterable[Pipeline], env: Mapping[str, str]) -> dict[str, list[Finding]]:
     """By pipeline, each of its outputs and sub-runs that could lead to another run of it."""
     pipelines = list(pipelines)
-    starts = [start for each in pipelines if each.trigger for start in _starts(each.name, each.trigger)]
+    starts = [start for each in pipelines for start in _starts(each)]
     subs = {each.name: _sub_runs(each) for each in pipelines}
     by_step = {name for own in subs.values() for output in own for name in output.starts}
     outputs = {
         each.name: subs[each.name] + _outputs(each, _known(each, each.name in by_step), starts, env)
         for each in pipelines
-        if each.trigger or each.name in by_step
+        if each.triggers or each.name in by_step
     }
     starters: dict[str, set[str]] = {}
     for name, own in outputs.items():
@@ -59,11 +59,13 @@ def loops(pipelines: Iterable[Pipeline], env: Mapping[str, str]) -> dict[str, li
     return {name: findings for name, findings in found.items() if findings}
 
 
-def _starts(pipeline: str, trigger: ObjectTrigger) -> Iterator[Start]:
-    bucket = f"gs://{trigger.bucket}/"
-    for pattern in trigger.match:
-        glob = bucket + pattern
-        yield Start(pipeline, glob, bucket + matching.literal_prefix(pattern), automaton(glob))
+def _starts(pipeline: Pipeline) -> Iterator[Start]:
+    for trigger in pipeline.triggers:
+        if isinstance(trigger, ObjectTrigger):
+            bucket = f"gs://{trigger.bucket}/"
+            for pattern in trigger.match:
+                glob = bucket + pattern
+                yield Start(pipeline.name, glob, bucket + matching.literal_prefix(pattern), automaton(glob))
 
 
 def _sub_runs(pipeline: Pipeline) -> list[Output]:
@@ -118,11 +120,12 @@ def _known(pipeline: Pipeline, by_step: bool) -> dict[str, str]:
     """
     known = dict.fromkeys(WITHIN_FACTS, WITHIN)
     captures: list[set[str]] = []
-    if pipeline.trigger is not None:
-        captures = [set(matching.compile(pattern).names) for pattern in pipeline.trigger.match]
+    trigger = next((each for each in pipeline.triggers if isinstance(each, ObjectTrigger)), None)
+    if trigger is not None:
+        captures = [set(matching.compile(pattern).names) for pattern in trigger.match]
         known |= {f"trigger.{name}": WITHIN for name in set.intersection(*captures)}
         known |= {
-            "trigger.bucket": pipeline.trigger.bucket,
+            "trigger.bucket": trigger.bucket,
             "trigger.uri": ANYTHING,
             "trigger.name": ANYTHING,
         }

@@ -1,4 +1,4 @@
-"""Which pipelines an object's arrival starts, and with which parameters.
+"""Which objects a trigger is for, and what it captures from their names.
 
 A pattern is matched against the object's whole name, part by part between slashes:
 
@@ -20,7 +20,7 @@ from functools import lru_cache
 import msgspec
 
 from onward.core.errors import UserError
-from onward.core.pipeline import Pipeline
+from onward.core.pipeline import BatchTrigger, ObjectTrigger
 from onward.core.problems import shown
 
 MAX_PATTERN = 1024
@@ -43,6 +43,8 @@ class ObjectArrival(msgspec.Struct, frozen=True):
     name: str
     generation: str
     size: int = 0
+    metadata: dict[str, str] = {}
+    """What its writer said of it."""
 
 
 Part = re.Pattern[str]
@@ -94,18 +96,22 @@ def _at(run: Sequence[Part], parts: Sequence[str], start: int) -> dict[str, str]
     return captured
 
 
-def match(pipelines: Iterable[Pipeline], arrival: ObjectArrival) -> list[tuple[Pipeline, dict[str, str]]]:
-    """Each pipeline that the arrival starts, with the texts its first matching pattern captured."""
-    started = []
-    for pipeline in pipelines:
-        trigger = pipeline.trigger
-        if trigger is None or trigger.bucket != arrival.bucket:
-            continue
-        for pattern in trigger.match:
-            if (captured := compile(pattern).match(arrival.name)) is not None:
-                started.append((pipeline, captured))
-                break
-    return started
+def captured(trigger: ObjectTrigger | BatchTrigger, arrival: ObjectArrival) -> dict[str, str] | None:
+    """The texts that the first matching pattern captures, or None: the object is not for this trigger."""
+    if (
+        trigger.bucket != arrival.bucket
+        or arrival.size < trigger.min_size
+        or any(arrival.metadata.get(key) != value for key, value in trigger.metadata.items())
+        or first(trigger.exclude, arrival.name) is not None
+    ):
+        return None
+    return first(trigger.match, arrival.name)
+
+
+def first(patterns: Iterable[str], name: str) -> dict[str, str] | None:
+    """What the first pattern that matches captures from the name; None: none does."""
+    found = (compile(pattern).match(name) for pattern in patterns)
+    return next((texts for texts in found if texts is not None), None)
 
 
 def literal_prefix(pattern: str) -> str:

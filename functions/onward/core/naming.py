@@ -83,6 +83,11 @@ def timer_name(run: str, node: str, purpose: str, n: int) -> str:
     return _hash(run, node, purpose, str(n))[:32]
 
 
+def schedule_name(pipeline: str, *timing: str) -> str:
+    """A readable name of one of a pipeline's schedules, which stays the same as long as its times do."""
+    return f"{pipeline}-{_hash(*timing)[:8]}"
+
+
 def spread(*parts: str) -> float:
     """A number in [0, 1) that looks drawn but is the same every time: jitter without randomness."""
     return int.from_bytes(_digest(*parts)[:6], "big") / 2**48

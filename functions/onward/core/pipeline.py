@@ -6,6 +6,7 @@ checks. Durations are microseconds. Strings marked *template* may hold `{{ }}` a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -327,11 +328,6 @@ class Pipeline(msgspec.Struct, frozen=True):
     announce: tuple[str, ...] = ()
     """What is announced as a CloudEvent: of `ANNOUNCEMENTS`."""
 
-    @property
-    def trigger(self) -> ObjectTrigger | None:
-        """The object trigger, if it has one."""
-        return next((each for each in self.triggers if isinstance(each, ObjectTrigger)), None)
-
     def cluster(self, name: str | None) -> Cluster | None:
         """The ephemeral cluster of that name, if it is one of this pipeline's."""
         return next((cluster for cluster in self.clusters if cluster.name == name), None)
@@ -342,3 +338,9 @@ class Pipeline(msgspec.Struct, frozen=True):
             if step.name == name:
                 return step
         raise KeyError(name)
+
+
+def watched(pipelines: Iterable[Pipeline]) -> list[str]:
+    """The buckets whose objects are waited for."""
+    found = {getattr(trigger, "bucket", "") for each in pipelines for trigger in each.triggers}
+    return sorted(found - {""})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from onward.core.commands import SetTimer
 from onward.core.errors import BadEvent
 from onward.core.events import Event
+from onward.core.facts import ByHand, Message, Tick
 from onward.core.matching import ObjectArrival
 from onward.core.naming import JobName
 from onward.ingress.envelope import Request
@@ -21,14 +22,6 @@ class ObjectFinalized(msgspec.Struct, frozen=True):
 
     object: ObjectArrival
     updated: int
-
-
-class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Start this pipeline. The same key is the same run; without one, each message is a run of its own."""
-
-    pipeline: str
-    params: dict[str, Any] = {}
-    key: str | None = None
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +61,7 @@ class Rang(msgspec.Struct, frozen=True):
     timer: SetTimer
 
 
-Fact = ObjectFinalized | Start | Command | Doorbell | Told | Rang
+Fact = ObjectFinalized | ByHand | Message | Tick | Command | Doorbell | Told | Rang
 
 
 class Facts(msgspec.Struct, frozen=True):

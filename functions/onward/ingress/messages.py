@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from onward.core.errors import BadEvent
+from onward.core.facts import ByHand
 from onward.core.problems import shown
 from onward.ingress.decoding import decode, run_id
 from onward.ingress.envelope import CloudEvent, Message, Request, opened
-from onward.ingress.facts import Command, Facts, Result, Start, parser
+from onward.ingress.facts import Command, Facts, Result, parser
 
 _START = '{"pipeline": "weather", "params": {}}'
 _COMMAND = '{"command": "cancel", "run": "..."}'
@@ -28,7 +29,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 @parser
 def parse_start(request: Request) -> Result:
-    """`Start`; its key is the message's id if the publisher gave none."""
+    """`ByHand`; its key is the message's id if the publisher gave none."""
     message = _message(request)
     start = read_start(message.data, message.attributes, "the message")
     return Facts((msgspec.structs.replace(start, key=start.key or message.id),))
@@ -42,14 +43,14 @@ def parse_command(request: Request) -> Result:
     return Facts((command,))
 
 
-def read_start(data: bytes, attributes: Mapping[str, str], place: str) -> Start:
+def read_start(data: bytes, attributes: Mapping[str, str], place: str) -> ByHand:
     """Raises `BadEvent`, which calls the message `place`."""
     pipeline, key = attributes.get("pipeline"), attributes.get("key")
     what = f"the data of {place}"
     if pipeline is None:
-        start = decode(data, Start, what, _START)
+        start = decode(data, ByHand, what, _START)
         return start if key is None else msgspec.structs.replace(start, key=key)
-    return Start(pipeline, decode(data or b"{}", dict[str, Any], what, "the parameters as an object"), key)
+    return ByHand(pipeline, decode(data or b"{}", dict[str, Any], what, "the parameters as an object"), key)
 
 
 def read_command(data: bytes, place: str) -> Command:

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from onward.core.errors import NotFound, UserError
 from onward.core.events import Bell, CancelRun, Event, StartRun
-from onward.core.matching import ObjectArrival, match
-from onward.core.naming import next_try, run_id
-from onward.core.params import bind
-from onward.core.pipeline import Pipeline
-from onward.core.problems import shown
+from onward.core.facts import ByHand
+from onward.core.matching import ObjectArrival
+from onward.core.naming import next_try
+from onward.core.pipeline import watched
+from onward.core.starting import Fact, Refused, by_hand, spelled, starts
 from onward.core.state import NodeKey, Run, RunKey, RunState
 from onward.engine import Engine
 from onward.local.buckets import Buckets
@@ -117,11 +119,10 @@ class Runtime:
         self._events.post(expired(self.store, self._clock.now()))
         if watch:
             self._ledger.forget_missing(lambda bucket, name: self.buckets.exists(f"gs://{bucket}/{name}"))
-            triggers = [pipeline.trigger for pipeline in self._deployed.pipelines.values()]
             self._watcher = Watcher(
                 self._loop,
                 self.buckets,
-                sorted({trigger.bucket for trigger in triggers if trigger is not None}),
+                watched(self._deployed.pipelines.values()),
                 self._ledger.known,
                 self._arrived,
                 on_touched=self._touched,
@@ -145,11 +146,9 @@ class Runtime:
     async def start_run(self, pipeline: str, params: Mapping[str, Any], key: str) -> str:
         """Start a run by hand. Returns its id once it is committed; the same key is the same run."""
         self._deployed.refresh()
-        plan = self._deployed.plan(pipeline)
-        bound = bind(plan.pipeline.params, params)
-        run = run_id(pipeline, "hand", key)
-        await self._done(StartRun(run, pipeline, plan.name, bound, {"on": "hand", "key": key}))
-        return run
+        start = by_hand(ByHand(pipeline, dict(params), key), self._deployed)
+        await self._done(start)
+        return start.run
 
     async def cancel(self, run: str) -> None:
         """Cancel a run. Returns once that is committed; the run ends when its jobs have."""
@@ -211,47 +210,30 @@ class Runtime:
 
     def _arrived(self, arrivals: list[Arrival]) -> None:
         self._deployed.refresh()
-        pipelines = self._deployed.pipelines.values()
         for arrival in arrivals:
             bucket, name, generation = arrival.bucket, arrival.name, arrival.generation
             self._ledger.took(bucket, name, generation)
             settle = partial(self._ledger.settle, bucket, name, generation)
-            starts = list(self._starts(pipelines, arrival))
-            if starts:
-                # The last start's commit covers the others: they are decided in order.
-                self._events.post(starts[:-1])
-                self._events.post(starts[-1:], settle)
+            events = self._starts(ObjectArrival(bucket, name, generation, arrival.size))
+            if events:
+                # The last one's commit covers the others: they are decided in order.
+                self._events.post(events[:-1])
+                self._events.post(events[-1:], settle)
             else:
                 settle()
         self._events.wake()
 
-    def _starts(self, pipelines: Iterable[Pipeline], arrival: Arrival) -> Iterator[StartRun]:
-        """The runs that this arrival starts; what can't start is reported and kept as a dead letter."""
-        uri = f"gs://{arrival.bucket}/{arrival.name}"
-        found = match(
-            pipelines, ObjectArrival(arrival.bucket, arrival.name, arrival.generation, arrival.size)
-        )
-        if not found:
-            self._say(f"{shown(uri)} matches no pipeline; ignored")
-        for pipeline, captured in found:
-            trigger = {
-                **captured,
-                "on": "object",
-                "uri": uri,
-                "bucket": arrival.bucket,
-                "name": arrival.name,
-                "generation": arrival.generation,
-                "size": arrival.size,
-            }
-            try:
-                plan = self._deployed.plan(pipeline.name)
-                bound = bind(pipeline.params, captured)
-            except UserError as error:
-                self._say(f"{shown(uri)} does not start {pipeline.name}: {error}")
-                self.folder.bury(str(error), {"pipeline": pipeline.name, **trigger})
-                continue
-            run = run_id(pipeline.name, "object", arrival.bucket, arrival.name, arrival.generation)
-            yield StartRun(run, pipeline.name, plan.name, bound, trigger)
+    def _starts(self, fact: Fact) -> list[Event]:
+        """What this fact starts; what can't start is reported and kept as a dead letter."""
+        outcomes = list(starts(fact, self._deployed))
+        if not outcomes:
+            self._say(f"{spelled(fact)} matches no pipeline; ignored")
+        for refused in (each for each in outcomes if isinstance(each, Refused)):
+            self._say(refused.reason)
+            self.folder.bury(
+                refused.reason, {"pipeline": refused.pipeline, "fact": msgspec.to_builtins(fact)}
+            )
+        return [each for each in outcomes if not isinstance(each, Refused)]
 
     def _touched(self, arrival: Arrival) -> None:
         self._ledger.touched(arrival.bucket, arrival.name, arrival.generation)

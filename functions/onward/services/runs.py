@@ -10,11 +10,10 @@ from onward.core.naming import run_id
 from onward.core.params import bind
 from onward.core.pipeline import SubRun
 from onward.core.plan import Plan
+from onward.core.starting import next_hop
 from onward.core.state import Cancelling, Node, NodeKey, Run, RunKey, RunState
 from onward.ports import Accepted, Declined, JobRef, JobRequest, Status, Store, Submission
 
-MOST_HOPS = 16
-"""Runs that start one another in a row: more is taken for a loop."""
 _STATES = {
     RunState.SUCCEEDED: JobState.SUCCEEDED,
     RunState.FAILED: JobState.FAILED,
@@ -40,10 +39,9 @@ class SubRuns:
         """See `ports.Service`. A repeat names the same run."""
         does = request.step.does
         assert isinstance(does, SubRun)
-        hops = self._hops(request.run) + 1
-        if hops > MOST_HOPS:
-            return Declined(f"{MOST_HOPS} runs have started one another in a row; this is taken for a loop")
+        parent = self._run(request.run)
         try:
+            hops = next_hop(parent.trigger if parent is not None else {})
             plan = self._plan(does.pipeline)
             params = bind(plan.pipeline.params, does.params)
         except UserError as error:
@@ -77,11 +75,6 @@ class SubRuns:
     def cancel(self, ref: JobRef) -> None:
         """See `ports.Service`."""
         self._tell(CancelRun(_of(ref)))
-
-    def _hops(self, run: str) -> int:
-        found = self._run(run)
-        hops = found.trigger.get("hops", 0) if found is not None else 0
-        return hops if isinstance(hops, int) else 0
 
     def _run(self, run: str) -> Run | None:
         found = self._store.read([RunKey(run)]).get(RunKey(run))

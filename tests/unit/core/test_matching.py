@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onward.core import matching
-from onward.core.matching import BadPattern, ObjectArrival, literal_prefix, match
-from onward.core.pipeline import ObjectTrigger, Pipeline
+from onward.core.matching import BadPattern, ObjectArrival, literal_prefix
+from onward.core.pipeline import ObjectTrigger
 
 
 def captured(pattern: str, name: str) -> dict[str, str] | None:
@@ -135,19 +135,27 @@ def test_a_hostile_name_takes_no_more_time_than_its_length(pattern: str, name: s
     assert captured(pattern, name) is None
 
 
-def test_every_pipeline_whose_bucket_and_pattern_fit_is_started() -> None:
-    def pipeline(name: str, bucket: str, *patterns: str) -> Pipeline:
-        return Pipeline(name, (), triggers=(ObjectTrigger(bucket, patterns),))
-
-    pipelines = [
-        pipeline("one", "landing", "x/*", "{kind}/{file}"),
-        pipeline("two", "landing", "{kind}/{file}", "x/*"),
-        pipeline("elsewhere", "other", "**"),
-        pipeline("different", "landing", "y/*"),
-        Pipeline("by-hand", ()),
-    ]
-    started = match(pipelines, ObjectArrival("landing", "x/1", 7, 100))
-    assert [(p.name, values) for p, values in started] == [("one", {}), ("two", {"kind": "x", "file": "1"})]
+@pytest.mark.parametrize(
+    ("trigger", "values"),
+    [
+        (ObjectTrigger("landing", ("x/*", "{kind}/{file}")), {}),
+        (ObjectTrigger("landing", ("{kind}/{file}", "x/*")), {"kind": "x", "file": "1.csv"}),
+        (ObjectTrigger("other", ("**",)), None),
+        (ObjectTrigger("landing", ("y/*",)), None),
+        (ObjectTrigger("landing", ("x/*",), exclude=("**/*.tmp", "x/1.*")), None),
+        (ObjectTrigger("landing", ("x/*",), exclude=("*",)), {}),
+        (ObjectTrigger("landing", ("x/*",), min_size=100), {}),
+        (ObjectTrigger("landing", ("x/*",), min_size=101), None),
+        (ObjectTrigger("landing", ("x/*",), metadata={"source": "sap"}), {}),
+        (ObjectTrigger("landing", ("x/*",), metadata={"source": "crm"}), None),
+        (ObjectTrigger("landing", ("x/*",), metadata={"source": "sap", "checked": "yes"}), None),
+    ],
+)
+def test_an_object_is_for_a_trigger_that_all_of_it_fits_and_the_first_pattern_captures(
+    trigger: ObjectTrigger, values: dict[str, str] | None
+) -> None:
+    arrival = ObjectArrival("landing", "x/1.csv", "7", 100, {"source": "sap", "by": "me"})
+    assert matching.captured(trigger, arrival) == values
 
 
 @pytest.mark.parametrize(

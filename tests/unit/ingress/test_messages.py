@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from onward.ingress.facts import Command, Facts, Poison, Start
+from onward.core.facts import ByHand
+from onward.ingress.facts import Command, Facts, Poison
 from onward.ingress.messages import parse_command, parse_start
 from unit.ingress.envelopes import RUN, binary, payload, pushed, unwrapped
 
 
 @pytest.mark.parametrize("wrap", [pushed, unwrapped])
 def test_a_start_names_the_pipeline_in_its_data_or_in_its_attributes(wrap):
-    start = Facts((Start("weather", {"date": "2026-09-01"}, "k"),))
+    start = Facts((ByHand("weather", {"date": "2026-09-01"}, "k"),))
     data = {"pipeline": "weather", "params": {"date": "2026-09-01"}}
     assert parse_start(wrap(data, {"key": "k"})) == start
     assert parse_start(wrap(data | {"key": "k"})) == start
@@ -16,7 +17,7 @@ def test_a_start_names_the_pipeline_in_its_data_or_in_its_attributes(wrap):
 
 
 def test_a_start_may_consist_of_attributes_alone():
-    assert parse_start(pushed(b"", {"pipeline": "weather"})) == Facts((Start("weather", {}, "77"),))
+    assert parse_start(pushed(b"", {"pipeline": "weather"})) == Facts((ByHand("weather", {}, "77"),))
 
 
 def test_without_a_key_each_message_is_a_run_of_its_own_and_a_redelivery_the_same():

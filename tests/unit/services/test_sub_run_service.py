@@ -11,6 +11,7 @@ from onward.core.events import CancelRun, Event, JobState, StartRun
 from onward.core.naming import run_id
 from onward.core.pipeline import HOUR, Param, Pipeline, Step, SubRun
 from onward.core.plan import Plan, compile_plan
+from onward.core.starting import MOST_HOPS
 from onward.core.state import (
     Backoff,
     Cancelling,
@@ -25,7 +26,7 @@ from onward.core.state import (
     Submitting,
 )
 from onward.ports import Accepted, Declined, JobRef, JobRequest, Status, Write
-from onward.services.runs import MOST_HOPS, SubRuns
+from onward.services.runs import SubRuns
 from onward.stores.memory import MemoryStore
 from unit.core.telling import NOON, step
 

@@ -5,19 +5,18 @@ The pipeline may still hold the blanks of values that were refused; nothing is s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from onward.core import matching, params, templates
+from onward.core import params
 from onward.core.definition.grammar import CONTROLS, POLICIES
 from onward.core.definition.graph import Ancestors, ancestors
 from onward.core.definition.nodes import Node
-from onward.core.definition.references import HEADS, Scope, check_text, check_texts
+from onward.core.definition.references import HEADS, check_texts
+from onward.core.definition.trigger_checks import checked
 from onward.core.definition.triggers import TRIGGER
-from onward.core.errors import BadTemplate
-from onward.core.pipeline import Dataflow, Dataproc, ObjectTrigger, Param, Pipeline, Step
+from onward.core.pipeline import Dataflow, Dataproc, Param, Pipeline, Step
 from onward.core.problems import Path, Report, shown
 
 RESERVED = HEADS | {
@@ -37,17 +36,12 @@ RESERVED = HEADS | {
 }
 MAX_DRAINED = 15
 """With the clusters of a pipeline less than a sweep's width: what always runs must not fill it."""
-BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report) -> Pipeline:
     """The pipeline with its defaults parsed and its bucket's name rendered. Problems go to `report`."""
     pipeline = replace(pipeline, params=tuple(_param(param, root, report) for param in pipeline.params))
-    checked = (
-        _trigger(pipeline, each, root, env, report) if isinstance(each, ObjectTrigger) else each
-        for each in pipeline.triggers
-    )
-    pipeline = replace(pipeline, triggers=tuple(checked))
+    pipeline = replace(pipeline, triggers=checked(pipeline, root, env, report))
     _not_yet(root, report)
     names = {step.name for step in pipeline.steps}
     alike: dict[str, str] = {}
@@ -101,48 +95,6 @@ def _param(param: Param, root: Node, report: Report) -> Param:
     except ValueError as error:
         report.say(line, (*at, "default"), str(error))
         return param
-
-
-def _trigger(
-    pipeline: Pipeline, trigger: ObjectTrigger, root: Node, env: Mapping[str, str], report: Report
-) -> ObjectTrigger:
-    declared = {param.name: param for param in pipeline.params}
-    at = ("trigger", "object", "match")
-    for position, pattern in enumerate(trigger.match):
-        line = root.line_at((*at, position))
-        try:
-            captured = matching.compile(pattern).names
-        except matching.BadPattern as error:
-            report.say(line, at, str(error))
-            continue
-        for name in captured:
-            if name not in declared:
-                hint = report.similar(name, declared) or f"add `{name}: string` to params"
-                report.say(line, at, f"captures `{{{name}}}`, but no parameter is named {shown(name)}", hint)
-        for name, param in declared.items():
-            if param.required and name not in captured:
-                message = f"no arrival could start a run: {shown(pattern)} does not capture it"
-                report.say(
-                    root.line_at(("params", name)), ("params", name), message, "capture it or give a default"
-                )
-    return replace(trigger, bucket=_bucket(trigger.bucket, root, env, report))
-
-
-def _bucket(template: str, root: Node, env: Mapping[str, str], report: Report) -> str:
-    at = ("trigger", "object", "bucket")
-    node = root.at(at)
-    if node is None or not template or not check_text(template, node, at, Scope(env=env), report):
-        return template
-    try:
-        bucket = templates.render_text(template, {"env": env})
-    except BadTemplate as error:
-        report.say(node.line, at, str(error))
-        return template
-    if not BUCKET.fullmatch(bucket):
-        report.say(
-            node.line, at, f"{shown(bucket)} is not a bucket's name", "3 to 222 of a-z, 0-9, `-`, `_` and `.`"
-        )
-    return bucket
 
 
 def _step(step: Step, root: Node, report: Report) -> None:

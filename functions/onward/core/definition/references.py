@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 
 import msgspec
 
-from onward.core import matching, templates
+from onward.core import templates
+from onward.core.definition import facts
 from onward.core.definition.grammar import KINDS
 from onward.core.definition.graph import Ancestors
 from onward.core.definition.nodes import Node
@@ -15,7 +15,6 @@ from onward.core.errors import BadTemplate
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Path, Report, listed, shown
 
-TRIGGER = ("uri", "bucket", "name", "generation", "size")
 RUN = ("id", "pipeline", "started", "try")
 STEP = ("name", "attempt")
 RESULT = ("output", "outputs")
@@ -40,7 +39,7 @@ def check_texts(
 ) -> None:
     """All templates of the steps and clusters."""
     params = [param.name for param in pipeline.params]
-    trigger = [*TRIGGER, *_captured(pipeline)] if pipeline.trigger else None
+    trigger = facts.named(pipeline)
     around = Scope(env, params, trigger)
     _check_all(("clusters",), around, root, report)
     steps = {step.name for step in pipeline.steps}
@@ -48,14 +47,6 @@ def check_texts(
         scope = Scope(env, params, trigger, steps, name, before)
         for key in RENDERED:
             _check_all(("steps", name, key), scope, root, report)
-
-
-def _captured(pipeline: Pipeline) -> set[str]:
-    names: set[str] = set()
-    for pattern in pipeline.trigger.match if pipeline.trigger is not None else ():
-        with suppress(matching.BadPattern):  # the checks of the trigger say it
-            names.update(matching.compile(pattern).names)
-    return names
 
 
 def _check_all(at: Path, scope: Scope, root: Node, report: Report) -> None:

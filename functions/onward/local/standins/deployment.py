@@ -11,7 +11,7 @@ import msgspec
 
 from onward import catalog
 from onward.artifacts import definition_id
-from onward.core.pipeline import Dataproc, Workflow
+from onward.core.pipeline import Dataproc, Workflow, watched
 from onward.local.buckets import Buckets
 from onward.local.topics import COMMAND, START
 
@@ -75,9 +75,8 @@ def upload(source: Path, home: Path, buckets: Buckets) -> Uploaded:
                     shutil.copyfile(copy / name, definitions / f"{definition_id(entry.files, name)}.yaml")
                 case Dataproc(cluster=str(cluster)) if entry.pipeline.cluster(cluster) is None:
                     clusters.add(cluster)
-    triggers = [entry.pipeline.trigger for entry in found.pipelines.values()]
-    watched = {trigger.bucket for trigger in triggers if trigger is not None}
-    return Uploaded(archive, definitions, tuple(sorted(watched)), tuple(sorted(clusters)), found)
+    names = watched(entry.pipeline for entry in found.pipelines.values())
+    return Uploaded(archive, definitions, tuple(names), tuple(sorted(clusters)), found)
 
 
 def subscribe(pubsub: str, functions: str) -> None:

@@ -11,7 +11,7 @@ def test_a_sound_file_becomes_a_pipeline() -> None:
     pipeline = read(SOUND)
     clean, totals, publish, tell = pipeline.steps
     assert pipeline.name == "weather"
-    assert pipeline.trigger == ObjectTrigger("landing-bucket", ("stations/{date}/*.csv",))
+    assert pipeline.triggers == (ObjectTrigger("landing-bucket", ("stations/{date}/*.csv",)),)
     assert [(p.name, p.type, p.required, p.default) for p in pipeline.params] == [
         ("date", "date", True, None),
         ("limit", "int", False, 3),
@@ -95,8 +95,8 @@ def test_a_long_cycle_is_shortened() -> None:
 
 def test_several_patterns_are_one_trigger() -> None:
     text = SOUND.replace('match: "stations/{date}/*.csv"', 'match: ["a/{date}.csv", "b/{date}.csv"]')
-    trigger = read(text).trigger
-    assert trigger is not None
+    (trigger,) = read(text).triggers
+    assert isinstance(trigger, ObjectTrigger)
     assert trigger.match == ("a/{date}.csv", "b/{date}.csv")
 
 
