@@ -195,6 +195,9 @@ class Cloud:
     def get(self, uri: str) -> bytes:
         raise AssertionError(uri)
 
+    def own(self, name: str) -> bytes | None:
+        raise AssertionError(name)
+
     def exists(self, uri: str) -> bool:
         raise AssertionError(uri)
 

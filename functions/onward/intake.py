@@ -122,7 +122,7 @@ class Intake:
         if owner is None or plan is None:
             yield Ignored(NOT_OURS)
             return
-        name = plan.numbered(owner.number)
+        name = plan.numbered(owner.number, owner.item)
         if name is None:
             yield Ignored(f"run {owner.run} has no step of number {owner.number}")
             return

@@ -211,6 +211,9 @@ class Objects(Protocol):
     def get(self, uri: str) -> bytes:
         """The content. Raises `NotFound`."""
 
+    def own(self, name: str) -> bytes | None:
+        """The content of what was put under a name of ours; None if nothing was."""
+
     def exists(self, uri: str) -> bool:
         """Whether the object, or at least one that the pattern matches, is there."""
 

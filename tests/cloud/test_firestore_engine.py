@@ -79,6 +79,9 @@ class Outside:
     def get(self, uri: str) -> bytes:
         raise AssertionError(f"nothing is large, nor {uri}")
 
+    def own(self, name: str) -> bytes | None:
+        raise AssertionError(f"nothing is large, nor {name}")
+
     def exists(self, uri: str) -> bool:
         raise AssertionError(f"no outputs are declared, nor {uri}")
 

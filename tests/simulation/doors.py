@@ -76,11 +76,15 @@ class Objects:
 
     def put(self, name: str, body: bytes) -> str:
         """See `ports.Objects`."""
-        return self.world.call(lambda: f"gs://state/{name}?{len(body)}")
+        return self.world.call(lambda: self.world.keep(name, body))
 
     def get(self, uri: str) -> bytes:
         """See `ports.Objects`."""
-        return self.world.call(uri.encode)
+        return self.world.call(lambda: self.world.objects[uri])
+
+    def own(self, name: str) -> bytes | None:
+        """See `ports.Objects`."""
+        return self.world.call(lambda: self.world.objects.get(f"gs://state/{name}"))
 
     def exists(self, uri: str) -> bool:
         """See `ports.Objects`."""

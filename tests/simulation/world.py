@@ -64,6 +64,8 @@ class World(ABC):
         self.trace: list[str] = []
         self.counts: Counter[str] = Counter()
         self.plans: dict[str, Plan] = {}
+        self.objects: dict[str, bytes] = {}
+        """Onward's own, by URI."""
         self.bucket: list[Listed] = []
         """What is there, by name."""
         self.calls = 0
@@ -145,6 +147,12 @@ class World(ABC):
         self.calls += 1
         if self.calls == self.faults.crash_at or self.rng.random() < self.faults.crash:
             raise Crash
+
+    def keep(self, name: str, body: bytes) -> str:
+        """Store an object of Onward's own."""
+        uri = f"gs://state/{name}"
+        self.objects[uri] = body
+        return uri
 
     # What happens ---------------------------------------------------------
 

@@ -86,6 +86,9 @@ class Shelf:
         except KeyError:
             raise NotFound(f"there is no object {uri}") from None
 
+    def own(self, name: str) -> bytes | None:
+        return self.objects.get(f"gs://state/{name}")
+
     def exists(self, uri: str) -> bool:
         return uri in self.objects
 

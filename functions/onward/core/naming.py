@@ -3,7 +3,8 @@
 A run id is 20 hex digits (80 bits) of a hash over its trigger's facts; the n-th try of a run is
 `<id>~n`. A job name is `<step>-<run id>-<try>-<node number>-<attempt>`: at most 63 characters of [a-z0-9-],
 which every service accepts (the narrowest are Dataproc batches, 4 to 63 characters, and Dataflow jobs),
-readable at its front, and enough to find the node again when nothing else is known of the job.
+readable at its front, and enough to find the node again when nothing else is known of the job. An item of a
+`for_each` is the node `<step>[<index>]`; the number in its jobs' names is `<node number>i<index>`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import msgspec
 
 RUN_ID_LENGTH = 20
 _JOB = re.compile(
-    r"(?P<step>[a-z][a-z0-9-]*)-(?P<run>[0-9a-f]{20})-(?P<try>\d{1,4})-(?P<number>\d{1,5})-(?P<attempt>\d{1,4})"
+    r"(?P<step>[a-z][a-z0-9-]*)-(?P<run>[0-9a-f]{20})-(?P<try>\d{1,4})-(?P<number>\d{1,5})"
+    r"(i(?P<item>0|[1-9]\d{0,4}))?-(?P<attempt>\d{1,4})"
 )
 _STEP_PREFIX = 24
+_ITEM_PREFIX = 20
 _CLUSTER_PREFIX = 14
 
 
@@ -55,12 +58,44 @@ class JobName(msgspec.Struct, frozen=True):
     run: str
     number: int
     attempt: int
+    item: int | None = None
 
 
-def job_name(step: str, run: str, number: int, attempt: int) -> str:
-    """The name of the job of one attempt of the step with this number in its plan."""
-    slug = step.lstrip("~").replace("_", "-")[:_STEP_PREFIX].rstrip("-")
-    return f"{slug}-{run.partition('~')[0]}-{try_number(run)}-{number}-{attempt}"
+def item_name(step: str, index: int) -> str:
+    """The node of an item of a step's `for_each`, counted from 0."""
+    return f"{step}[{index}]"
+
+
+def item_of(node: str) -> tuple[str, int] | None:
+    """The step and the index of an item's node; None for any other node."""
+    if not node.endswith("]"):
+        return None
+    step, _, index = node[:-1].rpartition("[")
+    if not (index.isascii() and index.isdigit()) or (index[0] == "0" and index != "0"):
+        return None
+    return step, int(index)
+
+
+def group_name(step: str, number: int) -> str:
+    """The node in which a group of the lanes of a step's `for_each` are joined."""
+    return f"{step}[~{number}]"
+
+
+def group_of(node: str) -> tuple[str, int] | None:
+    """The step and the number of a group of lanes; None for any other node."""
+    step, _, number = node.partition("[~")
+    found = item_of(f"{step}[{number}") if number else None
+    return found if found is not None and found[0] == step else None
+
+
+def job_name(node: str, run: str, number: int, attempt: int) -> str:
+    """The name of the job of one attempt of a step, or of an item of it. `number`: the step's in its plan."""
+    item = item_of(node)
+    step, place, longest = node, str(number), _STEP_PREFIX
+    if item is not None:
+        step, place, longest = item[0], f"{number}i{item[1]}", _ITEM_PREFIX
+    slug = step.lstrip("~").replace("_", "-")[:longest].rstrip("-")
+    return f"{slug}-{run.partition('~')[0]}-{try_number(run)}-{place}-{attempt}"
 
 
 def cluster_name(cluster: str, run: str, number: int, n: int) -> str:
@@ -75,7 +110,8 @@ def parse_job_name(name: str) -> JobName | None:
         return None
     tries = int(found["try"])
     run = found["run"] if tries == 1 else f"{found['run']}~{tries}"
-    return JobName(run, int(found["number"]), int(found["attempt"]))
+    item = None if found["item"] is None else int(found["item"])
+    return JobName(run, int(found["number"]), int(found["attempt"]), item)
 
 
 def timer_name(run: str, node: str, purpose: str, n: int) -> str:

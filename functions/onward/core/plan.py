@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from onward.core.naming import group_of, item_name, item_of
 from onward.core.pipeline import (
     MINUTE,
     Dataflow,
@@ -69,6 +70,12 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     after: str
 
 
+class Lanes(msgspec.Struct, frozen=True):
+    """Starts and joins a group of the lanes of the step `of`. Follows from the step: no plan names it."""
+
+    of: str
+
+
 PlanNode = StepNode | Gather | Scatter | End
 
 
@@ -93,16 +100,36 @@ class Plan(msgspec.Struct, frozen=True):
         found = ((name, node) for name, node in self.nodes.items() if isinstance(node, StepNode))
         return sorted(found, key=lambda each: each[1].number)
 
-    def numbered(self, number: int) -> str | None:
-        """The name of the step of this number, if there is one."""
+    def numbered(self, number: int, item: int | None = None) -> str | None:
+        """The name of the step of this number, or of an item of it, if there is one."""
         if number < len(self.pipeline.steps):
-            return self.pipeline.steps[number].name
+            step = self.pipeline.steps[number]
+            if (item is None) == (step.for_each is None):
+                return step.name if item is None else item_name(step.name, item)
+            return None
         compiled = (name for name, node in self.nodes.items() if _number(node) == number)
         return next(compiled, None)
 
+    def node(self, name: str) -> PlanNode | Lanes | None:
+        """The node of this name; None if there is none.
+
+        An item of a `for_each` is a step of its own, which waits for what its step waits for, and which
+        nothing waits for: `maps` says what follows it.
+        """
+        found = self.nodes.get(name)
+        if found is not None:
+            return found
+        item, group = item_of(name), group_of(name)
+        step = self.nodes.get((item or group or ("",))[0])
+        if not isinstance(step, StepNode) or step.step.for_each is None:
+            return None
+        if item is None:
+            return Lanes(step.step.name)
+        return StepNode(replace(step.step, for_each=None, condition=None), step.number, step.after)
+
     def step_node(self, name: str) -> StepNode:
-        """The node that runs this step; KeyError if there is none."""
-        node = self.nodes[name]
+        """The node that runs this step, or this item of a step; KeyError if there is none."""
+        node = self.node(name)
         if not isinstance(node, StepNode):
             raise KeyError(name)
         return node

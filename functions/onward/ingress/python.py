@@ -31,6 +31,6 @@ def parse_task(request: Request) -> Task:
     except msgspec.ValidationError as error:
         raise BadEvent(f"a task must be JSON such as {_TASK}: {shown(str(error), bare=True)}") from None
     owner = parse_job_name(task.job)
-    if owner is None or owner != JobName(task.run, owner.number, task.attempt):
+    if owner is None or owner != JobName(task.run, owner.number, task.attempt, owner.item):
         raise BadEvent(f"{shown(task.job)} is not the job of attempt {task.attempt} in run {shown(task.run)}")
     return task

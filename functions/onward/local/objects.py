@@ -44,6 +44,15 @@ class LocalObjects:
         except OSError as error:
             raise NotFound(f"{path} can't be read: {error.strerror}") from None
 
+    def own(self, name: str) -> bytes | None:
+        """See `ports.Objects`."""
+        try:
+            return (self._root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable(f"{self._root / name} can't be read: {error.strerror}") from error
+
     def exists(self, uri: str) -> bool:
         """See `ports.Objects`."""
         return self._buckets.exists(uri)

@@ -56,7 +56,7 @@ class GcsObjects:
         return True
 
     def own(self, name: str) -> bytes | None:
-        """The content of an object of ours, or None. For `calls.wire.Objects`."""
+        """See `ports.Objects`."""
         try:
             return self.get(f"gs://{self._bucket}/{OWN}{name}")
         except NotFound:

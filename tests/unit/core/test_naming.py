@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from onward.core.naming import (
     JobName,
     cluster_name,
+    group_name,
+    group_of,
+    item_name,
+    item_of,
     job_name,
     next_try,
     parse_job_name,
@@ -39,6 +45,24 @@ def test_a_job_name_fits_every_service_and_says_whose_it_is(
     assert re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name)
     assert name[0] == step[0], "readable at its front"
     assert parse_job_name(name) == JobName(nth_try(run, tries), number, attempt)
+
+
+@given(STEP, st.builds(nth_try, RUN, TRY), st.integers(0, 99_999), st.integers(0, 99_999), TRY)
+def test_the_job_of_an_item_says_of_which(*of: Any) -> None:
+    step, run, number, index, attempt = of
+    node = item_name(step, index)
+    assert item_of(node) == (step, index)
+    assert group_of(group_name(step, index)) == (step, index)
+    name = job_name(node, run, number, attempt)
+    assert 4 <= len(name) <= 63
+    assert re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name)
+    assert parse_job_name(name) == JobName(run, number, attempt, index)
+
+
+@pytest.mark.parametrize("name", ["m", "m[]", "m[01]", "m[-1]", "m[1", "m[1]x", "m[~1]", "]", "m[\u0661]"])
+def test_what_is_no_items_name_names_none(name: str) -> None:
+    assert item_of(name) is None
+    assert group_of(name) is None or name == "m[~1]"
 
 
 @given(STEP, RUN, TRY, st.integers(0, 99_999), st.integers(1, 9_999))
