@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -47,9 +46,8 @@ def test_a_job_name_fits_every_service_and_says_whose_it_is(
     assert parse_job_name(name) == JobName(nth_try(run, tries), number, attempt)
 
 
-@given(STEP, st.builds(nth_try, RUN, TRY), st.integers(0, 99_999), st.integers(0, 99_999), TRY)
-def test_the_job_of_an_item_says_of_which(*of: Any) -> None:
-    step, run, number, index, attempt = of
+@given(STEP, st.builds(nth_try, RUN, TRY), *[st.integers(0, 99_999)] * 2, TRY)
+def test_the_job_of_an_item_says_of_which(step: str, run: str, number: int, index: int, attempt: int) -> None:
     node = item_name(step, index)
     assert item_of(node) == (step, index)
     assert group_of(group_name(step, index)) == (step, index)
