@@ -210,6 +210,25 @@ def workflows(tmp_path: Path) -> Path:
     return folder.parent
 
 
+def environment(project: str, workflows: Path, standins: str) -> dict[str, str]:
+    """The variables of a deployment whose services are stand-ins at this address."""
+    return {
+        "ONWARD_PROJECT": project,
+        "ONWARD_REGION": REGION,
+        "ONWARD_WORK_BUCKET": "work",
+        "ONWARD_TIMER_URL": "https://on-timer.example.com",
+        "ONWARD_TIMER_ACCOUNT": "timers@example.com",
+        "ONWARD_PYTHON_URL": "https://run-python.example.com",
+        "ONWARD_PYTHON_ACCOUNT": "python@example.com",
+        "ONWARD_WORKFLOWS": str(workflows),
+        "ONWARD_STANDINS": standins,
+        "CLOUD_TASKS_EMULATOR_HOST": standins,
+        # No credentials are to be found, and none are looked for on the network.
+        "NO_GCE_CHECK": "true",
+        "CLOUDSDK_CONFIG": str(workflows / "no-gcloud"),
+    }
+
+
 @pytest.fixture
 def deployment(
     firestore_project: str, pubsub_address: str, workflows: Path, monkeypatch: pytest.MonkeyPatch
@@ -218,22 +237,8 @@ def deployment(
     files = catalog.read(workflows).pipelines["sales"].files
     services = Services(firestore_project, [definition_id(files, "report.yaml")])
     with served(services.dataproc, services.dataflow, services.workflows, services.tasks) as address:
-        settings = {
-            "ONWARD_PROJECT": firestore_project,
-            "ONWARD_REGION": REGION,
-            "ONWARD_WORK_BUCKET": "work",
-            "ONWARD_TIMER_URL": "https://on-timer.example.com",
-            "ONWARD_TIMER_ACCOUNT": "timers@example.com",
-            "ONWARD_PYTHON_URL": "https://run-python.example.com",
-            "ONWARD_PYTHON_ACCOUNT": "python@example.com",
-            "ONWARD_WORKFLOWS": str(workflows),
-            "ONWARD_STANDINS": address,
-            "CLOUD_TASKS_EMULATOR_HOST": address,
-            "PUBSUB_EMULATOR_HOST": pubsub_address,
-            # No credentials are to be found, and none are looked for on the network.
-            "NO_GCE_CHECK": "true",
-            "CLOUDSDK_CONFIG": str(workflows / "no-gcloud"),
-        }
+        settings = environment(firestore_project, workflows, address)
+        settings["PUBSUB_EMULATOR_HOST"] = pubsub_address
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from onward.core.commands import SetTimer
 from onward.core.events import Event
+from onward.ports import Clock
 
 
 class SystemClock:
@@ -21,9 +22,7 @@ class SystemClock:
 class LoopTimers:
     """See `ports.Timers`. Costs nothing until a timer is due."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, clock: SystemClock, ring: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, ring: Callable[[Event], None]) -> None:
         self._loop = loop
         self._clock = clock
         self._ring = ring

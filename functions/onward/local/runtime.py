@@ -38,7 +38,7 @@ from onward.local.objects import LocalObjects
 from onward.local.pool.pool import MARK, Pool
 from onward.local.services import NothingToDo, ProcessService, PythonService
 from onward.local.watcher import Arrival, Watcher
-from onward.ports import JobRef, Service, Status, Write
+from onward.ports import Clock, JobRef, Service, Status, Write
 from onward.recovery import expired, unfinished
 from onward.services.runs import SubRuns
 from onward.stores.sqlite import SqliteStore
@@ -49,7 +49,12 @@ class Runtime:
     """One per state folder. Raises `StateInUse` when another runtime holds it."""
 
     def __init__(
-        self, workflows: Path, state: Path, loop: asyncio.AbstractEventLoop, say: Callable[[str], None]
+        self,
+        workflows: Path,
+        state: Path,
+        loop: asyncio.AbstractEventLoop,
+        say: Callable[[str], None],
+        clock: Clock | None = None,
     ) -> None:
         self.folder = StateFolder(state)
         self.folder.acquire()
@@ -59,7 +64,7 @@ class Runtime:
         self._say = say
         self.buckets = Buckets(self.folder.buckets)
         self.store = SqliteStore(self.folder.database)
-        clock = self._clock = SystemClock()
+        clock = self._clock = clock or SystemClock()
         objects = LocalObjects(self.folder.objects, self.buckets)
         self._timers = LoopTimers(loop, clock, lambda event: self._events.post([event]))
         self._services = self._make_services()

@@ -132,6 +132,11 @@ class PythonService:
         self._calls: dict[str, JobRef] = {}
         self._waiting: list[Call] = []
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self._calls)
+
     def submit(self, request: JobRequest) -> Submission:
         """See `ports.Service`."""
         does = request.step.does

@@ -1,0 +1,2 @@
+def count(date):
+    return int(date.replace("-", ""))

@@ -1,0 +1,1 @@
+"""Plays each scenario through both doors: the embedded runtime, and the functions of the cloud."""

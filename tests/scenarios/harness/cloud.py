@@ -1,0 +1,276 @@
+"""The cloud door: the functions' own entry points on the Firestore emulator, in a time of their own.
+
+What the platform would deliver waits here, and is delivered in a drawn order: twice, the second time perhaps
+much later. Each message is in the shape in which the platform sends it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import main
+import msgspec
+import pytest
+from cloud.deployment import REGION, environment
+from onward import wiring
+from onward.ingress.completions import RING
+from onward.local.buckets import Buckets
+from onward.local.standins import notices
+from onward.local.standins.server import served
+from onward.local.standins.storage import generation, resource
+from onward.local.standins.tasks import CloudTasksStandIn
+from onward.messaging import pubsub
+from onward.ports import Objects, Owned, Service, Store
+from onward.settings import read
+from scenarios.harness.embedded import REAL, write
+from scenarios.harness.jobs import Job, Jobs
+from scenarios.harness.scenario import SECOND, Drop, Object, Publish
+from scenarios.harness.told import ended
+from unit.ingress.envelopes import push, request
+
+FUNCTIONS = Path(main.__file__).parent
+AGAIN = 10 * SECOND
+"""After this long, what was not acknowledged is delivered again."""
+TRIES = 12
+DOOR_OF = {
+    "onward-wake": "on_wake",
+    "onward-completions": "on_job_event",
+    "onward-start": "on_message",
+    "onward-command": "on_command",
+}
+"""By topic; other topics' messages start what is triggered by them."""
+
+
+class Delivery(NamedTuple):
+    """A request that an entry point is to get."""
+
+    door: str
+    headers: Mapping[str, str]
+    body: bytes
+    task: str = ""
+    tries: int = 0
+
+
+class Cloud:
+    """See `door.Door`."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what it stands on
+        self,
+        workflows: Path,
+        jobs: Jobs,
+        at: int,
+        project: str,
+        buckets: Buckets,
+        seed: int,
+        patch: pytest.MonkeyPatch,
+    ) -> None:
+        self._project = project
+        self._buckets = buckets
+        self._jobs = jobs
+        self._at = at
+        self._rng = Random(seed)
+        self._order = count()
+        self._now: list[Delivery] = []
+        self._late: list[Delivery] = []
+        self._due: list[tuple[int, int, Delivery]] = []
+        self._lines: list[Mapping[str, Any]] = []
+        self._letters: list[str] = []
+        self.announced: list[dict[str, Any]] = []
+        jobs.ring = self._rang
+        buckets.folder("work").mkdir(parents=True, exist_ok=True)
+        self._tasks = CloudTasksStandIn(
+            *(f"projects/{project}/locations/{REGION}/queues/onward-{name}" for name in ("timers", "python")),
+            dispatch=self._task,
+            now=lambda: self._at / SECOND,
+        )
+        self._served = served(self._tasks)
+        environ = environment(project, workflows, self._served.__enter__())
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        patch.setattr(pubsub, "Topic", lambda name: _Topic(self, name))
+        patch.setattr(wiring, "log", self._lines.append)
+        patch.setattr(wiring, "cloud", lambda: self._instance)
+        self._settings = read(environ, FUNCTIONS)
+        self.restart(0)
+
+    def now(self) -> int:
+        return self._at
+
+    @property
+    def store(self) -> Store:
+        return self._instance.engine.store
+
+    @property
+    def objects(self) -> Objects:
+        return self._instance.engine.objects
+
+    # What comes from outside
+
+    def drop(self, drop: Drop) -> None:
+        path = self._buckets.path(f"gs://{drop.bucket}/{drop.name}")
+        if not drop.again:
+            write(path, drop.content, self._at)
+        status = path.stat()
+        identity = f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
+        described = resource(
+            drop.bucket, drop.name, generation(identity), status.st_size, status.st_mtime_ns // 1_000
+        )
+        if drop.metadata:
+            described["metadata"] = drop.metadata
+        self._notice("on_object", notices.object_final(described))
+
+    def delete(self, gone: Object) -> None:
+        self._buckets.path(f"gs://{gone.bucket}/{gone.name}").unlink()
+
+    def publish(self, message: Publish) -> None:
+        data = b"" if message.data is None else message.data
+        door = DOOR_OF.get(message.topic, "on_message")
+        sent = push(data.encode() if isinstance(data, str) else data, dict(message.attributes))
+        sent["message"]["messageId"] = sent["message"]["message_id"] = message.id or str(next(self._order))
+        sent["subscription"] = f"projects/{self._project}/subscriptions/{message.topic}"
+        self._post(door, sent)
+
+    def published(self, topic: str, messages: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+        """By an entry point."""
+        for data, attributes in messages:
+            match topic:
+                case "onward-dead-letter":
+                    self._letters.append(attributes[pubsub.REASON])
+                case "onward-announcements":
+                    self.announced.append(msgspec.json.decode(data))
+                case _:
+                    self._post(DOOR_OF[topic], push(data, dict(attributes)))
+
+    def _task(self, task: Any) -> None:
+        door = "run_python" if "/queues/onward-python/" in task.name else "on_timer"
+        due = round(task.schedule_time.timestamp() * SECOND) if task.schedule_time else self._at
+        call = Delivery(door, dict(task.http_request.headers), task.http_request.body, task.name)
+        if due > self._at:
+            heapq.heappush(self._due, (due, next(self._order), call))
+        else:
+            self._add(call)
+
+    def _rang(self, job: Job) -> None:
+        told = ended(job, self._project)
+        if told is None:
+            self._post("on_job_event", push(b"", {RING: job.request.name}))
+        else:
+            self._notice("on_job_event", told)
+
+    def _notice(self, door: str, notice: notices.Notice) -> None:
+        self._post(door, push(notice.data, dict(notice.attributes)))
+
+    def _post(self, door: str, body: dict[str, Any]) -> None:
+        sent = request(body)
+        self._add(Delivery(door, sent.headers, sent.body))
+
+    def _add(self, delivery: Delivery) -> None:
+        """It comes twice. The second time may be after much else has happened."""
+        self._now.append(delivery)
+        (self._late if self._rng.random() < 0.3 else self._now).append(delivery)
+
+    # How time passes
+
+    def settle(self) -> None:
+        self._deliver()
+        while any(delivery.tries for _, _, delivery in self._due):  # nobody waits for these but Pub/Sub
+            self._pass(self._due[0][0])
+        self._now, self._late = self._late, []
+        self._deliver()
+
+    def advance(self, until: int) -> None:
+        while self._due and self._due[0][0] <= until:
+            self._pass(self._due[0][0])
+        self._at = max(self._at, until)
+
+    def _pass(self, until: int) -> None:
+        self._at = max(self._at, until)
+        while self._due and self._due[0][0] <= self._at:
+            delivery = heapq.heappop(self._due)[2]
+            if delivery.tries:
+                self._now.append(delivery)
+            else:
+                self._add(delivery)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while self._now:
+            delivery = self._now.pop(self._rng.randrange(len(self._now)))
+            self._send(delivery)
+
+    def _send(self, delivery: Delivery) -> None:
+        _, status = getattr(main, delivery.door)(_Request(delivery))
+        if status < 300:
+            if delivery.task:
+                self._tasks.ended.add(delivery.task)
+            return
+        assert delivery.tries < TRIES, f"{delivery} is never acknowledged: {self._lines[-1]}"
+        again = delivery._replace(tries=delivery.tries + 1)
+        heapq.heappush(self._due, (self._at + AGAIN, next(self._order), again))
+
+    def restart(self, after: int) -> None:
+        """Nobody misses an instance: time passes as ever."""
+        self.advance(self._at + after)
+        self._instance = _Instance(self._settings, self)
+
+    @property
+    def refused(self) -> list[str]:
+        return list(dict.fromkeys(self._letters))
+
+    @property
+    def troubles(self) -> list[str]:
+        return [str(line) for line in self._lines if line.get("outcome") == "crashed"]
+
+    def close(self) -> None:
+        self._served.__exit__(None, None, None)
+
+    def double(self, kind: str, real: Service) -> Service:
+        return self._jobs.service(kind, real if kind in REAL else None)
+
+    def whose(self, job_id: str) -> Owned | None:
+        found = [job for job in self._jobs.jobs.values() if job.id == job_id]
+        return Owned(found[0].request.name) if found else None
+
+
+class _Instance(wiring.Cloud):
+    """The cloud's adapters as they are, but for the clock and the jobs' services."""
+
+    def __init__(self, settings: Any, world: Cloud) -> None:
+        super().__init__(settings)
+        self._clock = world
+        self._world = world
+
+    @property
+    def _services(self) -> Any:
+        from onward.local.services import NothingToDo
+
+        real = {**super()._services, "cluster": NothingToDo(), "drain": NothingToDo()}
+        return {kind: self._world.double(kind, each) for kind, each in real.items()}
+
+    def _whose(self, bell: Any) -> Owned | None:
+        return self._world.whose(bell.id)
+
+
+class _Topic:
+    def __init__(self, world: Cloud, name: str) -> None:
+        self._world = world
+        self._name = name.rpartition("/")[2]
+
+    def publish(self, messages: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+        self._world.published(self._name, messages)
+
+
+class _Request:
+    """As much of Flask's as the entry points look at."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.headers = delivery.headers
+        self._body = delivery.body
+
+    def get_data(self) -> bytes:
+        return self._body

@@ -1,0 +1,142 @@
+"""The embedded door: the real runtime on SQLite, its folder buckets watched, in a loop of virtual time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from onward.core.errors import OnwardError
+from onward.local import topics
+from onward.local.runtime import Runtime
+from onward.local.watcher import Arrival
+from onward.ports import Objects, Service, Store
+from scenarios.harness.jobs import Job, Jobs
+from scenarios.harness.scenario import Drop, Object, Publish
+from scenarios.harness.virtual import VirtualLoop
+
+REAL = ("python", "pipeline", "cluster", "drain")
+"""What really runs: of the other kinds, jobs are doubles."""
+
+
+class Embedded:
+    """See `door.Door`."""
+
+    def __init__(self, folder: Path, workflows: Path, jobs: Jobs, at: int) -> None:
+        self._workflows = workflows
+        self._state = folder / "state"
+        self._jobs = jobs
+        self._at = at
+        self._said: list[str] = []
+        self._loop = VirtualLoop()
+        self._refused: list[str] = []
+        jobs.ring = self._rang
+        self._begin()
+
+    def _begin(self) -> None:
+        self._runtime = _Runtime(
+            self._jobs, self._workflows, self._state, self._loop, self._said.append, self
+        )
+        self._loop.busy = lambda: self._runtime.busy
+        self._runtime.start(watch=True)
+
+    def now(self) -> int:
+        return self._at + round(self._loop.time() * 1_000_000)
+
+    @property
+    def store(self) -> Store:
+        return self._runtime.store
+
+    @property
+    def objects(self) -> Objects:
+        return self._runtime.engine.objects
+
+    def drop(self, drop: Drop) -> None:
+        path = self._runtime.buckets.make_parents(f"gs://{drop.bucket}/{drop.name}")
+        if drop.again:
+            status = path.stat()
+            generation = f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
+            self._runtime.arrived_again(
+                Arrival(drop.bucket, drop.name, generation, status.st_size, status.st_mtime_ns // 1_000)
+            )
+            return
+        write(path, drop.content, self.now())
+
+    def delete(self, gone: Object) -> None:
+        self._runtime.buckets.path(f"gs://{gone.bucket}/{gone.name}").unlink()
+
+    def publish(self, message: Publish) -> None:
+        data = message.data
+        raw = data.encode() if isinstance(data, str) else b"" if data is None else msgspec.json.encode(data)
+        sent = topics.Message(raw, message.attributes)
+        self._wait(topics.publish(self._runtime, message.topic, [sent]))
+
+    def advance(self, until: int) -> None:
+        self._loop.advance((until - self.now()) / 1_000_000)
+
+    def settle(self) -> None:
+        self._loop.settle()
+
+    def restart(self, after: int) -> None:
+        self._wait(self._runtime.close())
+        self._loop.advance(after / 1_000_000)
+        self._begin()
+
+    @property
+    def refused(self) -> list[str]:
+        letters = self._runtime.folder.dead_letters
+        buried = letters.read_text().splitlines() if letters.exists() else []
+        return [*self._refused, *(msgspec.json.decode(each)["reason"] for each in buried)]
+
+    @property
+    def troubles(self) -> list[str]:
+        return [line for line in self._said if "could not be dealt with" in line]
+
+    def close(self) -> None:
+        self._wait(self._runtime.close())
+        self._loop.close()
+
+    def _rang(self, job: Job) -> None:
+        self._loop.call_soon(lambda: self._runtime.rang(job))
+
+    def _wait(self, what: Coroutine[Any, Any, Any]) -> None:
+        task = self._loop.create_task(what)
+        self._loop.settle()
+        assert task.done(), "it does not come to an end"
+        try:
+            task.result()
+        except OnwardError as error:
+            self._refused.append(str(error))
+
+
+class _Runtime(Runtime):
+    """With doubles for what does not really run."""
+
+    def __init__(self, jobs: Jobs, *args: Any) -> None:
+        self._jobs = jobs
+        super().__init__(*args)
+
+    def _make_services(self) -> dict[str, Service]:
+        real = super()._make_services()
+        return {kind: self._jobs.service(kind, each if kind in REAL else None) for kind, each in real.items()}
+
+    @property
+    def busy(self) -> bool:
+        return self._python.busy
+
+    def rang(self, job: Job) -> None:
+        self._rung(job.ref)
+
+    def arrived_again(self, arrival: Arrival) -> None:
+        self._arrived([arrival])
+
+
+def write(path: Path, content: str, now: int) -> None:
+    """A file that is there whole, written at that time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text(content)
+    os.utime(draft, ns=(now * 1_000, now * 1_000))
+    draft.replace(path)
