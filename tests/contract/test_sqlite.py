@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from contract.sets_contract import FULL, GATE, PIPELINE, SET
 from contract.store_contract import A, B, get, node, put, run
-from onward.core.commands import Leave, Put
+from onward.core.commands import Delete, Leave, Put
 from onward.core.errors import Conflict, Unavailable, UserError
 from onward.core.state import Gate, NodeKey, RunKey
 from onward.ports import Store, Write
@@ -136,6 +136,15 @@ def test_a_gate_that_is_remembered_is_left_as_it_is_now(path: Path) -> None:
     put(one, GATE, Gate(("a", "b", "c")))
     two.commit([Write(Leave(GATE, ("a",)), 0)])
     assert get(two, GATE) == get(SqliteStore(path), GATE) == Gate(("b", "c"))
+
+
+def test_a_gate_that_is_remembered_and_gone_is_forgotten_by_who_leaves_it(path: Path) -> None:
+    one, two = SqliteStore(path), SqliteStore(path)
+    put(one, GATE, Gate(("a", "b")))
+    seen = two.read([GATE])[GATE].version
+    one.commit([Write(Delete(GATE), seen)])
+    two.commit([Write(Leave(GATE, ("a",)), 0)])
+    assert get(two, GATE) is None
 
 
 def test_members_and_waiters_are_not_remembered(path: Path) -> None:
