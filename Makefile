@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cloud test test-cloud lint types terraform-test simulate bench format compile package builder earlier images upload plan apply letters replay lock clean
+.PHONY: help setup demo demo-cloud test test-cloud lint types terraform-test simulate bench features format compile package builder earlier images upload plan apply letters replay lock clean
 .NOTPARALLEL:
 
 SEEDS ?= 2000
@@ -39,6 +39,9 @@ simulate: .venv/dev ## SEEDS=2000 random worlds with faults, every invariant che
 
 bench: .venv/local ## speed beside the disk's limit and the smallest possible engine
 	$(BIN)/python -m bench
+
+features: .venv/dev ## docs/features.md and what `onward features` prints, from tests/scenarios
+	PYTHONPATH=tests $(BIN)/python -m scenarios.harness.features
 
 format: .venv/dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .

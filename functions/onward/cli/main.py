@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from onward.cli import demo, files, looking, running, up
+from onward.cli import demo, features, files, looking, running, up
 from onward.cli.compile import compile_
 from onward.cli.interruption import Left
 from onward.cli.places import STATE, WORKFLOWS, Places
@@ -83,6 +83,7 @@ for command in (
     compile_,
     files.graph,
     files.schema,
+    features.features,
     files.version,
     demo.demo,
 ):
