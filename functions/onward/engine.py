@@ -18,12 +18,12 @@ import msgspec
 from msgspec.structs import replace
 
 from onward.core.commands import (
+    Announce,
     CancelJob,
     Command,
     Examine,
     Find,
     Preparation,
-    Put,
     ReadStatus,
     SetTimer,
     SpillHistory,
@@ -32,6 +32,7 @@ from onward.core.commands import (
 from onward.core.draft import Context
 from onward.core.errors import Conflict, Temporary, Unavailable, UserError
 from onward.core.events import (
+    Announced,
     Bell,
     Event,
     Found,
@@ -50,6 +51,7 @@ from onward.overlay import Known
 from onward.plans import Plans
 from onward.ports import (
     Accepted,
+    Announcer,
     Bus,
     Busy,
     Clock,
@@ -61,7 +63,7 @@ from onward.ports import (
     Status,
     Store,
     Timers,
-    Write,
+    Unheard,
 )
 from onward.work import Follow, Work
 
@@ -106,8 +108,10 @@ class Engine:
         self.plans = Plans(store)
         self.jobs = Jobs(store, objects)
         self.on_run: Callable[[str, Run, str], None] | None = None
-        """Told of each state that a run as a whole comes to; `overdue`: it has been open for a day."""
+        """Told of each state that a run as a whole comes to; `late`: it goes on for longer than expected;
+        `overdue`: it has been open for a day."""
         self.follow: Follow = lambda _: ()
+        self.announcer: Announcer = Unheard()
 
     def handle(self, event: Event) -> Sequence[Event]:
         """Deal with one event to the end; returns what carrying out reported. Raises `Temporary` when it
@@ -149,7 +153,7 @@ class Engine:
         if known is not None:
             known.wrote(writes, versions)
         if self.on_run is not None:
-            for run, doc, state in _news(work, events, writes, now):
+            for run, doc, state in _news(work, events, now):
                 self.on_run(run, doc, state)
         if work.told:
             self.bus.publish(work.told)
@@ -183,7 +187,18 @@ class Engine:
             except Temporary as error:
                 unfinished = unfinished or error
                 left.append(command)
+        told = {command.id: command for command in commands if isinstance(command, Announce)}
+        try:
+            reports = [*self._announce(tuple(told.values())), *reports]
+        except Temporary as error:
+            unfinished = unfinished or error
+            left += told.values()
         return Turn(reports, unfinished, left)
+
+    def _announce(self, facts: Sequence[Announce]) -> Iterator[Event]:
+        if facts:
+            self.announcer.announce(facts)
+        return (Announced(fact.run, fact.node, fact.kind, fact.attempt) for fact in facts if fact.run)
 
     def _carry_out_one(self, command: Command, jobs: Jobs) -> Sequence[Event]:
         match command:
@@ -200,7 +215,7 @@ class Engine:
                 return (examine(command, self.plans, jobs),)
             case Find():
                 return (self._find(command),)
-            case SetTimer():
+            case SetTimer() | Announce():
                 return ()
 
     def _submit(self, command: Submit, jobs: Jobs) -> Sequence[Event]:
@@ -246,7 +261,7 @@ class Engine:
                 later = [due for _, node in nodes if (due := node.due or 0) > now]
                 next_due = min(later, default=None)
                 return Found(run, command.purpose, command.n, overdue[:WIDTH], next_due)
-            case "cancel":
+            case "cancel" | "deadline":
                 nodes = self.store.first(run, "active", WIDTH)
             case _:
                 nodes = self.store.first(run, "any", WIDTH)
@@ -261,13 +276,12 @@ class Engine:
         return self.services[plan.step_node(node).step.kind]
 
 
-def _news(
-    work: Work, events: Sequence[Event], writes: Sequence[Write], now: int
-) -> Iterator[tuple[str, Run, str]]:
-    for change, _ in writes:
-        match change:
-            case Put(key=RunKey(run=run), doc=Run() as doc):
-                yield run, doc, doc.state
+def _news(work: Work, events: Sequence[Event], now: int) -> Iterator[tuple[str, Run, str]]:
+    for before, run, doc in work.overlay.runs():
+        if before is None or before.state is not doc.state:
+            yield run, doc, doc.state
+        if doc.late and not (before is not None and before.late):
+            yield run, doc, "late"
     for event in events:
         if isinstance(event, Sweep) and event.purpose == "watch":
             found = work.overlay.read((RunKey(event.run),))[RunKey(event.run)]

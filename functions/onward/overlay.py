@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
 from onward.core.commands import Change, Delete, Join, Leave, Put, adjusted
 from onward.core.pipeline import SECOND
-from onward.core.state import Document, Key
+from onward.core.state import Document, Key, Run, RunKey
 from onward.ports import Reads, Store, Versioned, Write
 
 FRESH = 10 * SECOND
@@ -64,6 +64,7 @@ class Overlay:
         self._versions: dict[Key, int] = {}
         self._docs: dict[Key, Document | None] = {}
         self._changes: dict[Key, Change] = {}
+        self._runs: dict[str, Run] = {}
 
     def read(self, keys: Iterable[Key]) -> dict[Key, Document | None]:
         """The documents as decided so far; None for one that does not exist."""
@@ -79,6 +80,8 @@ class Overlay:
             versioned = found.get(key)
             self._versions[key] = versioned.version if versioned is not None else _ABSENT
             doc = versioned.doc if versioned is not None else None
+            if isinstance(key, RunKey) and isinstance(doc, Run):
+                self._runs[key.run] = doc
             change = self._changes.get(key)
             self._docs[key] = adjusted(doc, change) if isinstance(change, Join | Leave) else doc
 
@@ -110,6 +113,13 @@ class Overlay:
                 self._changes[key] = replace(change, members=members)
             case None:
                 self._changes[key] = change
+
+    def runs(self) -> Iterator[tuple[Run | None, str, Run]]:
+        """The runs that change: as they were, their ids, as they will be."""
+        for change in self._changes.values():
+            match change:
+                case Put(key=RunKey(run=run), doc=Run() as doc):
+                    yield self._runs.get(run), run, doc
 
     def writes(self) -> list[Write]:
         """What to commit."""

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from onward.core.commands import Change, SetTimer
+from onward.core.commands import Announce, Change, SetTimer
 from onward.core.events import Event, JobState
 from onward.core.pipeline import Cluster, Step
 from onward.core.state import Document, Key, Member, Node, Run, Set, Waiter
@@ -219,6 +219,20 @@ class Objects(Protocol):
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         """The objects whose URIs the glob matches (see `core.matching`), by name, at most `limit`."""
+
+
+class Announcer(Protocol):
+    """Publishes facts to whoever has subscribed."""
+
+    def announce(self, facts: Sequence[Announce]) -> None:
+        """Returns when all of them are safe. One that is published again has the same id."""
+
+
+class Unheard:
+    """An `Announcer` without subscribers."""
+
+    def announce(self, facts: Sequence[Announce]) -> None:
+        """See `Announcer`."""
 
 
 class Clock(Protocol):

@@ -13,6 +13,7 @@ ONWARD_PYTHON_QUEUE       a queue's name in the region                    onward
 ONWARD_WAKE_TOPIC         topics' names in the project                    onward-wake
 ONWARD_COMPLETIONS_TOPIC                                                  onward-completions
 ONWARD_DEAD_LETTER_TOPIC                                                  onward-dead-letter
+ONWARD_ANNOUNCEMENT_TOPIC                                                 onward-announcements
 ONWARD_PYSPARK_BELL       the topic on which PySpark jobs ring            none: they don't
 ONWARD_DATABASE           Firestore's                                     (default)
 ONWARD_CODE_BUCKET        what was deployed for jobs                      the work bucket
@@ -51,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wake_topic: str
     completions_topic: str
     dead_letter_topic: str
+    announcement_topic: str
     pyspark_bell: str
     database: str
     code_bucket: str
@@ -89,6 +91,7 @@ _RULES = {
     "wake_topic": _NAME._replace(default="onward-wake"),
     "completions_topic": _NAME._replace(default="onward-completions"),
     "dead_letter_topic": _NAME._replace(default="onward-dead-letter"),
+    "announcement_topic": _NAME._replace(default="onward-announcements"),
     "pyspark_bell": _NAME._replace(default=""),
     "database": _Rule(
         r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]", "a database's name, or (default)", "(default)"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from onward.deployed import Deployed
     from onward.engine import Engine
     from onward.ingress.facts import Doorbell, Parser
-    from onward.messaging.pubsub import PubSubBus
+    from onward.messaging.pubsub import Announcements, PubSubBus
     from onward.messaging.tasks import CloudTasks
     from onward.ports import Owned, Services
     from onward.receiver import Receiver
@@ -109,6 +109,7 @@ class Cloud:
             lambda: secrets.token_hex(8),
         )
         engine.on_run = _tell
+        engine.announcer = self._announcer
         return engine
 
     @cached_property
@@ -134,6 +135,14 @@ class Cloud:
         from onward.messaging.pubsub import PubSubBus, Topic
 
         return PubSubBus(Topic(self._settings.topic(self._settings.wake_topic)))
+
+    @cached_property
+    def _announcer(self) -> Announcements:
+        from onward.messaging.pubsub import Announcements, Topic
+
+        settings = self._settings
+        source = f"/projects/{settings.project}/{settings.deployment or 'onward'}"
+        return Announcements(Topic(settings.topic(settings.announcement_topic)), source)
 
     @cached_property
     def _services(self) -> Services:
@@ -239,11 +248,11 @@ def _deployment(door: str) -> Cloud | None:
 
 
 def _tell(run: str, doc: Run, state: str) -> None:
-    """A line for each state that a run comes to, or "overdue": alerts and people look for it."""
+    """A line for each state that a run comes to, or "late" or "overdue": alerts and people look for it."""
     why = f": {doc.error}" if doc.error else ""
     log(
         {
-            "severity": {"failed": "ERROR", "overdue": "WARNING"}.get(state, "NOTICE"),
+            "severity": {"failed": "ERROR", "late": "WARNING", "overdue": "WARNING"}.get(state, "NOTICE"),
             "message": f"run {run} of {doc.pipeline} is {state}{why}",
             "run_state": state,
             "run": run,

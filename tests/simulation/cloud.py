@@ -12,7 +12,7 @@ from onward.core.pipeline import DAY, MINUTE, SECOND
 from onward.engine import Engine
 from onward.stores.memory import MemoryStore
 
-from simulation.doors import Objects, StoreDoor
+from simulation.doors import Announcer, Objects, StoreDoor
 from simulation.faults import Crash
 from simulation.service import Job
 from simulation.world import Left, World
@@ -70,7 +70,7 @@ class Cloud(World):
     def _process(self) -> Engine:
         """As if started for this event."""
         store = StoreDoor(self)
-        return Engine(
+        engine = Engine(
             store,
             self.services(store),
             self,
@@ -80,6 +80,8 @@ class Cloud(World):
             self.token,
             alone=False,
         )
+        engine.announcer = Announcer(self)
+        return engine
 
     def reads_per_job(self, job: Job) -> int:  # noqa: ARG002 - each job is alike here
         """Its bell is never believed."""

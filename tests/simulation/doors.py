@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from onward.core.commands import Announce
 from onward.core.state import Key, Member, Node, NodeKey, Run, RunKey, Set, Waiter
 from onward.ports import Listed, Versioned, Write
 
@@ -66,6 +67,17 @@ class StoreDoor:
     def runs(self, **which: Any) -> list[tuple[str, Run]]:
         """See `ports.Store`."""
         return self.world.read(lambda: self.world.store.runs(**which))
+
+
+class Announcer:
+    """Those who listen: what they hear is watched."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def announce(self, facts: Sequence[Announce]) -> None:
+        """See `ports.Announcer`."""
+        self.world.call(lambda: self.world.watcher.announced(facts))
 
 
 class Objects:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from onward.core.attempts import check_wait
+from onward.core.commands import Announce
 from onward.core.events import JobState
+from onward.core.naming import announcement_id
 from onward.core.pipeline import DAY
 from onward.core.plan import StepNode
 from onward.core.state import (
@@ -55,6 +59,8 @@ class Watcher:
     def __init__(self, world: World) -> None:
         self.world = world
         self.runs: set[str] = set()
+        self.told: Counter[str] = Counter()
+        """How often each announcement was published, by its id."""
 
     def submitted(self, request: JobRequest) -> None:
         """No job before what its step needs or after its step's end, and at most one of a step is alive."""
@@ -94,6 +100,8 @@ class Watcher:
                     raise Violation(f"{key} vanished")
 
     def _node_changed(self, key: NodeKey, old: Node, new: Node) -> None:
+        if old.phase.ended and replace(old, untold=()) == replace(new, untold=()):
+            return
         if old.phase.ended:
             raise Violation(f"{key} had ended as {old.phase} and became {new}")
         if len(new.arrived) > 32 or len(new.history) > 32:
@@ -160,10 +168,13 @@ class Watcher:
             and self._node(awaited.run, awaited.node).phase.ended
         ):
             raise Violation(f"{key} began although its step {awaited} has ended")
+        if old is not None and old.state.ended and replace(old, untold=()) == replace(new, untold=()):
+            return
         if old is not None and old.state.ended:
             raise Violation(f"{key} had ended as {old.state} and became {new}")
         if old is not None and (old.plan, old.params, old.started) != (new.plan, new.params, new.started):
             raise Violation(f"{key} follows another plan: {old}, {new}")
+        self._kept_its_deadline(key, old, new)
         if new.state.ended:
             for name, node in self.world.plans[new.plan].nodes.items():
                 found = self._node(key.run, name)
@@ -175,6 +186,51 @@ class Watcher:
                         f"{key} ended as {new.state}, but {name} did not run to its end: {found.phase}"
                     )
 
+    def _kept_its_deadline(self, key: RunKey, old: Run | None, new: Run) -> None:
+        """Who overruns has failed, and nobody is stopped for it before."""
+        deadline = self.world.plans[new.plan].pipeline.deadline
+        if old is not None and old.overran and new.state.ended and new.state is not RunState.FAILED:
+            raise Violation(f"{key} overran and ended as {new.state}")
+        if new.overran and (deadline is None or self.world.time < new.started + deadline - 2_000_000):
+            raise Violation(f"{key} was stopped before its deadline")
+
+    def announced(self, facts: Sequence[Announce]) -> None:
+        """What is told is so: a fact is published after the commit that made it true."""
+        for fact in facts:
+            self.told[fact.id] += 1
+            run = self._run(fact.run or "")
+            if run is None:
+                raise Violation(f"{fact.kind} of {fact.run} was told, which is not there")
+            if fact.kind == "run_ended" and fact.state != run.state.value:
+                raise Violation(f"{fact.run} was told to be {fact.state}, and is {run.state}")
+            if fact.kind == "step_failed" and not isinstance(
+                self._node(fact.run or "", fact.node or "").phase, Failed
+            ):
+                raise Violation(f"{fact.node} of {fact.run} was told to have failed, which it has not")
+
+    def _all_was_told(self, run: str, doc: Run) -> None:
+        """Each fact at least once, whatever crashed between it and the publisher."""
+        plan = self.world.plans[doc.plan]
+        facts = {("run_started", "", 0), ("run_ended", "", 0)}
+        if doc.late:
+            facts.add(("run_late", "", 0))
+        for name, _ in plan.step_nodes():
+            node = self._node(run, name)
+            if isinstance(node.phase, Failed):
+                facts.add(("step_failed", name, node.attempt))
+            if node.late:
+                facts.add(("step_late", name, node.late))
+        for kind, name, attempt in facts:
+            told = self.told[announcement_id(kind, run, name, str(attempt))]
+            if kind in plan.pipeline.announce and not told:
+                raise Violation(f"{kind} of {run} {name} was never told")
+            if self.world.faults.calm and told > 1:
+                raise Violation(f"{kind} of {run} {name} was told {told} times although nothing went wrong")
+
+    def _run(self, run: str) -> Run | None:
+        found = self.world.store.read([RunKey(run)]).get(RunKey(run))
+        return found.doc if found is not None and isinstance(found.doc, Run) else None
+
     def _expired(self, run: Versioned | None) -> bool:
         doc = run.doc if run is not None else None
         return isinstance(doc, Run) and doc.ended is not None and self.world.time > doc.ended + KEPT
@@ -185,6 +241,7 @@ class Watcher:
             if not doc.state.ended:
                 raise Violation(f"run {run} never ended: {doc.state}")
             self.world.counts[doc.state.value] += 1
+            self._all_was_told(run, doc)
         alive = self.world.service.alive()
         if alive:
             raise Violation(f"still running: {[job.request.name for job in alive]}")

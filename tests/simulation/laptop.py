@@ -19,7 +19,7 @@ from onward.engine import Engine
 from onward.recovery import expired, unfinished
 from onward.stores.sqlite import SqliteStore
 
-from simulation.doors import Objects, StoreDoor
+from simulation.doors import Announcer, Objects, StoreDoor
 from simulation.faults import Crash
 from simulation.service import Job
 from simulation.world import Left, Message, T, World
@@ -55,7 +55,7 @@ class Laptop(World):
 
     def _process(self) -> Engine:
         store = StoreDoor(self)
-        return Engine(
+        engine = Engine(
             store,
             self.services(store),
             self,
@@ -65,6 +65,8 @@ class Laptop(World):
             self.token,
             alone=True,
         )
+        engine.announcer = Announcer(self)
+        return engine
 
     # Messages -------------------------------------------------------------
 

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from random import Random
 
 from msgspec.structs import replace
-from onward.core.pipeline import MINUTE, SECOND, Cluster, Dataproc, Pipeline, Python, Retry, Step, SubRun
+from onward.core.pipeline import (
+    ANNOUNCEMENTS,
+    HOUR,
+    MINUTE,
+    SECOND,
+    Cluster,
+    Dataproc,
+    Pipeline,
+    Python,
+    Retry,
+    Step,
+    SubRun,
+)
 from onward.core.plan import Plan, compile_plan
 
 
@@ -34,7 +46,15 @@ def random_plan(rng: Random, name: str, pipelines: Sequence[str] = ()) -> Plan:
     if pipelines and rng.random() < 0.5:
         number = rng.randrange(len(steps))
         steps[number] = replace(steps[number], does=SubRun(rng.choice(pipelines)), outputs=())
-    return compile_plan(Pipeline(name, tuple(steps), clusters=clusters))
+    pipeline = Pipeline(
+        name,
+        tuple(steps),
+        clusters=clusters,
+        deadline=rng.choice((*[None] * 6, 20 * MINUTE, 2 * HOUR)),
+        expect_within=rng.choice((None, None, 30 * MINUTE)),
+        announce=rng.choice(((), ANNOUNCEMENTS)),
+    )
+    return compile_plan(pipeline)
 
 
 def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluster, ...]) -> Step:

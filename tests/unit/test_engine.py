@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from onward.core.commands import CancelJob, Put, ReadStatus
+from onward.core.commands import Announce, CancelJob, Put, ReadStatus
 from onward.core.errors import Conflict, Unavailable
 from onward.core.events import (
     Bell,
@@ -18,7 +18,7 @@ from onward.core.events import (
     Wake,
 )
 from onward.core.naming import next_try
-from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Retry
+from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Pipeline, Retry, Step
 from onward.core.plan import compile_plan
 from onward.core.state import (
     HISTORY_LENGTH,
@@ -432,3 +432,56 @@ def test_a_later_try_adopts_what_is_still_there_and_makes_the_rest() -> None:
         shelf.engine.handle(event)
     assert shelf.node("a", again).phase == Succeeded({"of": "a"}, None, RUN)
     assert shelf.state("b", again) == "running"
+
+
+# Announcements ------------------------------------------------------------
+
+
+class Heard:
+    """An announcer that may be out of order."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+        self.facts: list[Announce] = []
+        self.trouble = False
+
+    def announce(self, facts: Sequence[Announce]) -> None:
+        self.journal.append("announce")
+        if self.trouble:
+            raise Unavailable("no answer")
+        self.facts += facts
+
+
+def announcing(*steps: Step) -> tuple[Shelf, Heard]:
+    shelf = Shelf(pipeline=Pipeline("p", steps, announce=("run_started", "run_ended")))
+    shelf.engine.announcer = heard = Heard(shelf.journal)
+    return shelf, heard
+
+
+def test_a_fact_is_published_after_the_commit_that_made_it_true_and_then_crossed_out() -> None:
+    shelf, heard = announcing(step("a"))
+    shelf.start()
+    assert shelf.journal == ["set timers", "commit", "submit a", "announce", "commit"]
+    assert [fact.kind for fact in heard.facts] == ["run_started"]
+    assert shelf.run().untold == ()
+
+
+def test_a_publisher_in_trouble_keeps_nothing_else_from_going_on_and_has_the_event_come_again() -> None:
+    shelf, heard = announcing(step("a"))
+    heard.trouble = True
+    with pytest.raises(Unavailable):
+        shelf.start()
+    assert shelf.state("a") == "running"
+    assert [note.kind for note in shelf.run().untold] == ["run_started"]
+    heard.trouble = False
+    shelf.start()
+    assert [fact.kind for fact in heard.facts] == ["run_started"]
+    assert shelf.run().untold == ()
+
+
+def test_the_crossing_out_is_no_news_of_the_run() -> None:
+    shelf, _ = announcing(step("a"))
+    news: list[str] = []
+    shelf.engine.on_run = lambda _, __, state: news.append(state)
+    shelf.start()
+    assert news == ["running"]

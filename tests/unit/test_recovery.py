@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from onward.core.commands import Put
 from onward.core.events import StartRun, Sweep, Wake
+from onward.core.pipeline import HOUR
+from onward.core.plan import END
 from onward.core.runs import HORIZON
-from onward.core.state import Node, NodeKey, Run, RunKey, Running, RunState, Submitting, Succeeded
+from onward.core.state import (
+    Failed,
+    Node,
+    NodeKey,
+    Note,
+    Run,
+    RunKey,
+    Running,
+    RunState,
+    Submitting,
+    Succeeded,
+)
 from onward.ports import Write
 from onward.recovery import expired, unfinished
 from onward.stores.memory import MemoryStore
@@ -34,6 +47,26 @@ def test_a_run_that_is_being_cancelled_is_swept() -> None:
     store = MemoryStore()
     run(store, "r", RunState.CANCELLING)
     assert Sweep("r", "cancel") in list(unfinished(store))
+
+
+def test_a_run_that_its_deadline_stops_is_swept_as_one() -> None:
+    store = MemoryStore()
+    doc = Run("p", "plan", RunState.CANCELLING, 1, error="stopped after its deadline of 2h")
+    store.commit([Write(Put(RunKey("r"), doc), 0)])
+    assert [event for event in unfinished(store) if isinstance(event, Sweep)] == [
+        Sweep("r", "watch"),
+        Sweep("r", "deadline"),
+    ]
+
+
+def test_what_the_last_runs_to_end_did_not_announce_is_told() -> None:
+    store = MemoryStore()
+    note = Note("run_ended", 2 * HOUR)
+    for name, at in (("long ago", HOUR - 1), ("last", 2 * HOUR)):
+        doc = Run("p", "plan", RunState.FAILED, 1, ended=at, untold=(note,))
+        node = Node(Failed("no"), 1, untold=(Note("step_failed", 2 * HOUR, 1),))
+        store.commit([Write(Put(RunKey(name), doc), 0), Write(Put(NodeKey(name, "a"), node), 0)])
+    assert list(unfinished(store)) == [Wake("last", "a"), Wake("last", END)]
 
 
 def test_an_ended_run_is_left_alone() -> None:

@@ -36,6 +36,7 @@ def test_what_must_be_set_is_enough():
         wake_topic="onward-wake",
         completions_topic="onward-completions",
         dead_letter_topic="onward-dead-letter",
+        announcement_topic="onward-announcements",
         database="(default)",
         code_bucket="my-work",
         workflows=HERE / "workflows",

@@ -75,6 +75,7 @@ class _Teller:
         self._open = {run for run, _ in runtime.store.runs(open_only=True, limit=_REMEMBERED)}
         self._ended: OrderedDict[str, None] = OrderedDict()
         runtime.subscribe(self._told)
+        self._late: set[str] = set()
 
     def _told(self, runs: frozenset[str]) -> None:
         self._changed.update(dict.fromkeys(runs))
@@ -103,7 +104,11 @@ class _Teller:
         if run not in self._open:
             self._open.add(run)
             _print(f"run {run} of {doc.pipeline} started {by(doc.trigger)}", doc.started)
+        if doc.late and doc.ended is None and run not in self._late:
+            self._late.add(run)
+            _print(f"run {run} of {doc.pipeline} is late: it goes on for longer than expected")
         if doc.ended is not None:
+            self._late.discard(run)
             self._open.discard(run)
             self._remember(run)
             took = duration((doc.ended - doc.started) / 1_000_000)

@@ -244,8 +244,16 @@ def _still_running(draft: Draft, name: str, node: Node, event: Verdict) -> None:
         wait = RECHECKS[phase.checks]
     timers = draft.set_timer(name, node, draft.now + wait) if wait < FIRST_CHECK else node.timers
     due = _due(step, phase.since, draft.now + wait)
+    late = node.late
+    if step.expect_within is not None and late < node.attempt:
+        expected = phase.since + step.expect_within
+        if draft.now + SLACK >= expected:
+            late = node.attempt
+        else:
+            due = min(due, expected)
     still = Running(phase.job, phase.since, due, phase.checks + 1)
-    draft.move(name, node, still, "still running", timers=timers)
+    why = "still running" if late == node.late else "still running, later than expected"
+    draft.move(name, node, still, why, timers=timers, late=late)
 
 
 def _not_found(draft: Draft, name: str, node: Node, event: Verdict) -> None:

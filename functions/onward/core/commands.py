@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from onward.core.events import Event
@@ -77,7 +79,27 @@ class SpillHistory(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
-Command = Submit | ReadStatus | CancelJob | Examine | Find | SetTimer
+class Announce(msgspec.Struct, frozen=True):
+    """Publish a fact to whoever has subscribed. A repeat has the same `id`."""
+
+    id: str
+    kind: str
+    """One of `pipeline.ANNOUNCEMENTS`."""
+    at: int
+    """When it came about (µs)."""
+    pipeline: str
+    state: str
+    """What the run, the step or the object came to: its own state's name."""
+    subject: str
+    data: dict[str, Any]
+    """JSON, times as microseconds."""
+    run: str | None = None
+    """Where it is noted, and crossed out once it is published; None: nowhere."""
+    node: str | None = None
+    attempt: int = 0
+
+
+Command = Submit | ReadStatus | CancelJob | Examine | Find | SetTimer | Announce
 Preparation = SetTimer | SpillHistory
 
 

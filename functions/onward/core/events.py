@@ -28,7 +28,8 @@ class CancelRun(msgspec.Struct, frozen=True, tag_field="event", tag="cancel_run"
 
 
 class Sweep(msgspec.Struct, frozen=True, tag_field="event", tag="sweep"):
-    """Time to reach the nodes of a run: `watch` looks at what is overdue, `cancel` stops what is active."""
+    """Time to reach the nodes of a run: `watch` looks at what is overdue, `cancel` and `deadline` stop what
+    is active. Or to look at the run itself: `limits` at how long it takes."""
 
     run: str
     purpose: str
@@ -172,6 +173,15 @@ class RunEnded(msgspec.Struct, frozen=True, tag_field="event", tag="run_ended"):
     trigger: dict[str, Any] = {}
 
 
+class Announced(msgspec.Struct, frozen=True, tag_field="event", tag="announced"):
+    """The publisher has this announcement of a run, or of a node of it."""
+
+    run: str
+    node: str | None
+    kind: str
+    attempt: int = 0
+
+
 class Admitted(msgspec.Struct, frozen=True, tag_field="event", tag="admitted"):
     """A gate let this run in, or this node of it."""
 
@@ -211,6 +221,6 @@ GateEvent = Grant
 NodeEvent = (
     Wake | Arrive | CancelNode | Submitted | SubmitRefused | SubmitDelayed | Examined | Room | Bell | Verdict
 )
-OfRun = RunEvent | NodeEvent | Admitted
+OfRun = RunEvent | NodeEvent | Admitted | Announced
 """What `transition` decides."""
 Event = OfRun | RunEnded | SetEvent | GateEvent

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 
-from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Cluster, Dataproc, Pipeline, Step
+from onward.core.pipeline import Cluster, Dataproc, Pipeline, Step, spelled
 from onward.core.problems import Finding
-
-_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))
 
 
 def fuses(pipeline: Pipeline) -> Iterator[Finding]:
@@ -23,8 +21,8 @@ def fuses(pipeline: Pipeline) -> Iterator[Finding]:
     for cluster in pipeline.clusters:
         needed = _longest([steps[name] for name in order], cluster)
         if needed > cluster.max_age:
-            message = f"the steps that share it may take {_spelled(needed)}, one after the other"
-            hint = f"raise it from {_spelled(cluster.max_age)}, or lower their `timeout`"
+            message = f"the steps that share it may take {spelled(needed)}, one after the other"
+            hint = f"raise it from {spelled(cluster.max_age)}, or lower their `timeout`"
             yield Finding(("clusters", cluster.name, "max_age"), message, hint)
 
 
@@ -40,13 +38,3 @@ def _longest(steps: list[Step], cluster: Cluster) -> int:
         if uses:
             longest = max(longest, age[step.name])
     return longest
-
-
-def _spelled(time: int) -> str:
-    """Two units at most: 1d6h, 2h30m."""
-    parts = []
-    for unit, letter in _UNITS:
-        count, time = divmod(time, unit)
-        if count:
-            parts.append(f"{count}{letter}")
-    return "".join(parts[:2]) or "0s"

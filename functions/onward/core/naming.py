@@ -124,6 +124,11 @@ def schedule_name(pipeline: str, *timing: str) -> str:
     return f"{pipeline}-{_hash(*timing)[:8]}"
 
 
+def announcement_id(kind: str, *facts: str) -> str:
+    """The same for each repeat of one announcement, and of no other."""
+    return _hash("announcement", kind, *facts)[:32]
+
+
 def spread(*parts: str) -> float:
     """A number in [0, 1) that looks drawn but is the same every time: jitter without randomness."""
     return int.from_bytes(_digest(*parts)[:6], "big") / 2**48

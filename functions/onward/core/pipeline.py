@@ -20,6 +20,17 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+_UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"))
+
+
+def spelled(time: int) -> str:
+    """A duration as a file has it, two units at most: 1d6h, 2h30m."""
+    parts = []
+    for unit, letter in _UNITS:
+        count, time = divmod(time, unit)
+        if count:
+            parts.append(f"{count}{letter}")
+    return "".join(parts[:2]) or "0s"
 
 
 class Param(msgspec.Struct, frozen=True):

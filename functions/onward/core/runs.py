@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from onward.core import limits
 from onward.core.attempts import MARGIN, SUBMIT_WINDOW
 from onward.core.commands import Delete, Find, Put, SetTimer
 from onward.core.draft import Draft
@@ -32,13 +33,17 @@ SHORTEST_WATCH = MINUTE
 
 def start(draft: Draft, event: StartRun) -> None:
     """Create the run, with its net set first. A repeated start only goes on where the first one stopped."""
-    if draft.run is not None or not _tied_to_its_step(draft, event):
+    if draft.run is not None:
+        wait_for_limit(draft, draft.run)
+        return
+    if not _tied_to_its_step(draft, event):
         return
     # Each try to create the run sets a net of its own: an earlier one's may have rung in vain by now.
+    run = Run(event.pipeline, event.plan, RunState.RUNNING, draft.now, event.params, event.trigger)
     name = timer_name(event.run, "", "start", draft.now)
     draft.prepare.append(SetTimer(name, draft.now + WATCH, Sweep(event.run, "watch", 1)))
-    run = Run(event.pipeline, event.plan, RunState.RUNNING, draft.now, event.params, event.trigger)
     _put(draft, run)
+    wait_for_limit(draft, run)
 
 
 def cancel(draft: Draft, event: CancelRun) -> None:
@@ -56,9 +61,31 @@ def sweep(draft: Draft, event: Sweep) -> None:
     if run is None:
         return
     if not run.state.ended:
-        draft.commands.append(Find(event.run, event.purpose, event.n))
+        if event.purpose in ("limits", "watch"):
+            run = _keep_limits(draft, run)
+        if event.purpose == "limits":
+            wait_for_limit(draft, run, event.n + 1)
+        else:
+            draft.commands.append(Find(event.run, event.purpose, event.n))
     elif event.purpose == "watch":
         _wait_for_expiry(draft, run, event.n)
+
+
+def wait_for_limit(draft: Draft, run: Run, n: int = 1) -> None:
+    """Have the next of the run's limits looked at when it comes. To be called of a run that begins, too."""
+    at = limits.next_limit(run, draft.plan.pipeline, draft.now)
+    if at is not None:
+        event = Sweep(draft.run_id, "limits", n)
+        draft.commands.append(_timer(event, min(at, draft.now + LONGEST_TIMER)))
+
+
+def _keep_limits(draft: Draft, run: Run) -> Run:
+    looked_at = limits.look(draft, run)
+    if looked_at is not run:
+        _put(draft, looked_at)
+    if looked_at.overran:  # also if it was stopped before: that sweep may have been lost
+        draft.events.append(Sweep(draft.run_id, "deadline"))
+    return looked_at
 
 
 def _wait_for_expiry(draft: Draft, run: Run, n: int) -> None:
@@ -86,13 +113,13 @@ def found(draft: Draft, event: Found) -> None:
                 next_due = event.next_due or draft.now + WATCH
                 at = min(max(next_due, at), draft.now + WATCH)
             draft.commands.append(_timer(Sweep(event.run, "watch", event.n + 1), at))
-        case "cancel" if not run.state.ended:
+        case "cancel" | "deadline" if not run.state.ended:
             draft.events += (CancelNode(event.run, name) for name in event.nodes)
             if more:
-                draft.events.append(Sweep(event.run, "cancel", event.n))
+                draft.events.append(Sweep(event.run, event.purpose, event.n))
             else:
                 at = draft.now + SUBMIT_WINDOW + MARGIN
-                draft.commands.append(_timer(Sweep(event.run, "cancel", event.n + 1), at))
+                draft.commands.append(_timer(Sweep(event.run, event.purpose, event.n + 1), at))
         case "expire" if run.state.ended:
             for name in event.nodes:
                 key = NodeKey(event.run, name)

@@ -90,8 +90,16 @@ class RunState(StrEnum):
         return self not in (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 
 
+class Note(NamedTuple):
+    """A fact that is to be announced: one of `pipeline.ANNOUNCEMENTS`, and when it came about (µs)."""
+
+    kind: str
+    at: int
+    attempt: int = 0
+
+
 class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="run"):
-    """One execution of a pipeline. Written when it starts, is cancelled, and ends; never in between."""
+    """One execution of a pipeline. Written when it starts, is late, is stopped, and ends."""
 
     pipeline: str
     plan: str
@@ -103,8 +111,18 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag=
     """The facts that started it: `on` (object, hand, …), and what that trigger knows."""
     ended: int | None = None
     error: str | None = None
+    """Why it failed; of a run that is being stopped: why it will have failed. None: a person stops it."""
     rules: int = 1
     """The version of the naming and progress rules that it began with."""
+    late: bool = False
+    """It went on longer than expected, and that was told."""
+    untold: tuple[Note, ...] = ()
+    """What is announced of it, until the publisher has it."""
+
+    @property
+    def overran(self) -> bool:
+        """It is its deadline that stops it, not a person."""
+        return self.state is RunState.CANCELLING and self.error is not None
 
 
 class Waiting(msgspec.Struct, frozen=True, tag_field="state", tag="waiting"):
@@ -248,6 +266,10 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     """Status reads because something rang."""
     checks: int = 0
     """Status reads because nothing was heard for too long."""
+    late: int = 0
+    """The last attempt that went on longer than expected, and that was told."""
+    untold: tuple[Note, ...] = ()
+    """What is announced of it, until the publisher has it."""
 
     def joined(self, members: Iterable[str]) -> Node:
         """With these members in its set: the same object if they were all there."""

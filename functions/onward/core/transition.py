@@ -37,10 +37,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import attempts, readiness, runs
+from onward.core import announcing, attempts, readiness, runs
 from onward.core.commands import Decision, Join
 from onward.core.draft import Context, Draft
 from onward.core.events import (
+    Announced,
     Arrive,
     Bell,
     CancelNode,
@@ -91,6 +92,8 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, co
             runs.RULES[type(event)](draft, event)
             if isinstance(event, StartRun) and draft.run is not None:
                 go_on(draft, plan.roots, echo=run is not None)
+        case Announced():
+            announcing.confirm(draft, event)
         # A submit may come through after everything is over: that job must not go on unseen.
         case _ if draft.run is not None and (not draft.run.state.ended or isinstance(event, Submitted)):
             decide_node(draft, event)
@@ -102,6 +105,7 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, co
         name = draft.ended.pop()
         tell_gathers(draft, name)
         go_on(draft, plan.nodes[name].next, echo=False)  # type: ignore[union-attr]
+    announcing.announce(draft)
     return draft.decision()
 
 
@@ -226,7 +230,9 @@ def end_run(draft: Draft) -> None:
     last = draft.node(end.after)
     if draft.run is None or draft.run.state.ended or not last.phase.ended:
         return
-    if isinstance(last.phase, Succeeded | Skipped):
+    if draft.run.overran:
+        runs.end(draft, draft.run, RunState.FAILED, draft.run.error)
+    elif isinstance(last.phase, Succeeded | Skipped):
         runs.end(draft, draft.run, RunState.SUCCEEDED, None)
     elif draft.run.state is RunState.CANCELLING:
         runs.end(draft, draft.run, RunState.CANCELLED, None)
@@ -297,7 +303,9 @@ def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
             _add_around(keys, plan, run, name)
         case Found(nodes=names, purpose="expire"):
             keys += (NodeKey(run, name) for name in names)
-        case CancelRun() | Sweep() | Found():
+        case Announced(node=str(name)):
+            keys.append(NodeKey(run, name))
+        case CancelRun() | Sweep() | Found() | Announced():
             pass
     return tuple(keys)
 

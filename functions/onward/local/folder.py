@@ -9,6 +9,7 @@ files/         the pipelines' files as their runs use them, by content
 objects/       outputs and histories too large for the state
 emulators/     what `up --emulators` runs, as long as it does
 endpoint       where the runtime answers over HTTP, while one runs
+announcements.jsonl  what pipelines announce, as CloudEvents
 dead-letters.jsonl   what could not be dealt with, and why
 """
 
@@ -37,6 +38,7 @@ class StateFolder:
         self.files = self.root / "files"
         self.objects = self.root / "objects"
         self.endpoint = self.root / "endpoint"
+        self.announcements = self.root / "announcements.jsonl"
         self.dead_letters = self.root / "dead-letters.jsonl"
         self._lock: int | None = None
 

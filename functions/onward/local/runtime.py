@@ -26,6 +26,7 @@ from onward.core.pipeline import watched
 from onward.core.starting import Fact, Refused, by_hand, spelled, starts
 from onward.core.state import NodeKey, Run, RunKey, RunState
 from onward.engine import Engine
+from onward.local.announcements import AnnouncementFile
 from onward.local.buckets import Buckets
 from onward.local.clock import LoopTimers, SystemClock
 from onward.local.commands import Commands
@@ -79,6 +80,8 @@ class Runtime:
             lambda: f"{boot}-{next(turns)}",
             alone=True,
         )
+        self.announcements = AnnouncementFile(self.folder.announcements)
+        self.engine.announcer = self.announcements
         self._events = EventLoop(self.engine, loop, say)
         self._deployed = Deployed(workflows.absolute(), self.folder.files, self.engine.plans, say)
         self.views = Views(self.store, objects)

@@ -1,4 +1,4 @@
-"""Messages on topics of ours: what invocations tell each other, and dead letters."""
+"""Messages on topics of ours: what invocations tell each other, dead letters, and what others may hear."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from onward.cloudevents import message
+from onward.core.commands import Announce
 from onward.core.errors import Unavailable
 from onward.core.events import Event
 
@@ -60,6 +62,18 @@ class PubSubBus:
     def publish(self, events: Sequence[Event]) -> None:
         """See `ports.Bus`. Each event has a delivery, and so a repeat, of its own."""
         self._topic.publish([(msgspec.json.encode(event), {}) for event in events])
+
+
+class Announcements:
+    """See `ports.Announcer`. `source` is where the CloudEvents come from."""
+
+    def __init__(self, topic: Topic, source: str) -> None:
+        self._topic = topic
+        self._source = source
+
+    def announce(self, facts: Sequence[Announce]) -> None:
+        """See `ports.Announcer`."""
+        self._topic.publish([message(fact, self._source) for fact in facts])
 
 
 class DeadLetters:

@@ -8,6 +8,7 @@ from onward.core.commands import SetTimer
 from onward.core.errors import Unavailable
 from onward.core.events import (
     Admitted,
+    Announced,
     Arrive,
     Arrived,
     Bell,
@@ -54,6 +55,7 @@ KEPT: list[Event] = [
     SubmitRefused(RUN, "clean", 1, "token", "no"),
     SubmitDelayed(RUN, "clean", 1, "token", "no", 5),
     Examined(RUN, "clean"),
+    Announced(RUN, "clean", "step_failed", 1),
     Verdict(RUN, "clean", 1, JobState.SUCCEEDED),
 ]
 

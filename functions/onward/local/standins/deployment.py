@@ -21,7 +21,7 @@ PROJECT, REGION = "onward-local", "europe-west1"
 CODE, WORK = "onward-code", "onward-work"
 """Buckets: of what was deployed for jobs, and of large outputs."""
 OBJECT, COMPLETIONS, DATAFLOW, WAKE = "onward-object", "onward-completions", "onward-dataflow", "onward-wake"
-DEAD_LETTER = "onward-dead-letter"
+DEAD_LETTER, ANNOUNCEMENTS = "onward-dead-letter", "onward-announcements"
 QUEUES = tuple(
     f"projects/{PROJECT}/locations/{REGION}/queues/{name}" for name in ("onward-timers", "onward-python")
 )
@@ -91,9 +91,10 @@ def subscribe(pubsub: str, functions: str) -> None:
     with grpc.insecure_channel(pubsub) as channel:
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
-        for name in (DEAD_LETTER, *DOORS):
+        for name in (DEAD_LETTER, ANNOUNCEMENTS, *DOORS):
             publisher.create_topic(name=_topic(name))
-        subscriber.create_subscription(name=_subscription(DEAD_LETTER), topic=_topic(DEAD_LETTER))
+        for name in (DEAD_LETTER, ANNOUNCEMENTS):  # which are looked at, if at all
+            subscriber.create_subscription(name=_subscription(name), topic=_topic(name))
         for topic, door in DOORS.items():
             push = types.PushConfig(push_endpoint=_url(functions, door))
             if topic == DATAFLOW:  # as Eventarc's own: the event's attributes are headers
