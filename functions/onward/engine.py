@@ -23,11 +23,15 @@ from onward.core.commands import (
     Command,
     Examine,
     Find,
+    FindMembers,
+    OfRun,
+    OfSet,
     Preparation,
     ReadStatus,
     SetTimer,
     SpillHistory,
     Submit,
+    TellOfSet,
 )
 from onward.core.draft import Context
 from onward.core.errors import Conflict, Temporary, Unavailable, UserError
@@ -47,6 +51,7 @@ from onward.core.plan import WIDTH, Plan
 from onward.core.state import Run, RunKey
 from onward.examination import examine
 from onward.jobs import Jobs
+from onward.members import Members
 from onward.overlay import Known
 from onward.plans import Plans
 from onward.ports import (
@@ -107,9 +112,12 @@ class Engine:
         self.alone = alone
         self.plans = Plans(store)
         self.jobs = Jobs(store, objects)
+        self.members = Members(store, self.plans, objects)
         self.on_run: Callable[[str, Run, str], None] | None = None
         """Told of each state that a run as a whole comes to; `late`: it goes on for longer than expected;
         `overdue`: it has been open for a day."""
+        self.on_set: Callable[[TellOfSet], None] = lambda _: None
+        """Told what people should know of a set."""
         self.follow: Follow = lambda _: ()
         self.announcer: Announcer = Unheard()
 
@@ -157,7 +165,7 @@ class Engine:
                 self.on_run(run, doc, state)
         if work.told:
             self.bus.publish(work.told)
-        todo = [command for command in work.commands if work.holds(command)]
+        todo = _once([command for command in work.commands if work.holds(command)])
         reports, unfinished, left = self.carry_out(todo, known)
         if not work.settled and not self.alone:
             unfinished = unfinished or Unavailable("another invocation is in the middle of this")
@@ -183,7 +191,10 @@ class Engine:
         left: list[Command] = []
         for command in commands:
             try:
-                reports += self._carry_out_one(command, jobs)
+                if isinstance(command, OfSet):
+                    reports += self.members.carry_out(command, known, self._tell_of_set)
+                else:
+                    reports += self._carry_out_one(command, jobs)
             except Temporary as error:
                 unfinished = unfinished or error
                 left.append(command)
@@ -195,12 +206,17 @@ class Engine:
             left += told.values()
         return Turn(reports, unfinished, left)
 
+    def _tell_of_set(self, command: TellOfSet) -> None:
+        if command.announce is not None:
+            self.announcer.announce((command.announce,))
+        self.on_set(command)
+
     def _announce(self, facts: Sequence[Announce]) -> Iterator[Event]:
         if facts:
             self.announcer.announce(facts)
         return (Announced(fact.run, fact.node, fact.kind, fact.attempt) for fact in facts if fact.run)
 
-    def _carry_out_one(self, command: Command, jobs: Jobs) -> Sequence[Event]:
+    def _carry_out_one(self, command: OfRun, jobs: Jobs) -> Sequence[Event]:
         match command:
             case Submit():
                 return self._submit(command, jobs)
@@ -274,6 +290,17 @@ class Engine:
 
     def _service(self, plan: Plan, node: str) -> Service:
         return self.services[plan.step_node(node).step.kind]
+
+
+def _once(commands: Sequence[Command]) -> list[Command]:
+    """Each set is looked at once, however many of its members have come together."""
+    looks: dict[str, FindMembers] = {}
+    for command in commands:
+        if isinstance(command, FindMembers):
+            known = looks.get(command.set)
+            if known is None or not known.timed:
+                looks[command.set] = command
+    return [each for each in commands if not isinstance(each, FindMembers)] + [*looks.values()]
 
 
 def _news(work: Work, events: Sequence[Event], now: int) -> Iterator[tuple[str, Run, str]]:

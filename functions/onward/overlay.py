@@ -51,9 +51,12 @@ class Known:
             self.forget()
             self._since = now
 
-    def forget(self) -> None:
-        """Know nothing."""
-        self._found.clear()
+    def forget(self, *keys: Key) -> None:
+        """Know nothing of these; without any, nothing at all."""
+        for key in keys:
+            self._found.pop(key, None)
+        if not keys:
+            self._found.clear()
 
 
 class Overlay:

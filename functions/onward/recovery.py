@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from onward.core.events import Event, StartRun, Sweep, Wake
+from onward.core.events import Event, SetRang, StartRun, Sweep, Wake
 from onward.core.pipeline import HOUR
 from onward.core.plan import END
 from onward.core.runs import HORIZON
@@ -21,7 +21,7 @@ _LATEST = 10_000
 
 
 def unfinished(store: Store) -> Iterator[Event]:
-    """The events that bring every open run back into motion, and announce what is left of the last ones."""
+    """The events that bring open runs and sets back into motion, and announce what is left of the last runs."""
     yield from _untold(store)
     for run, doc in store.runs(open_only=True, limit=_ALL):
         for name, node in store.first(run, "any", _ALL):
@@ -30,6 +30,8 @@ def unfinished(store: Store) -> Iterator[Event]:
         yield Sweep(run, "watch")
         if doc.state is RunState.CANCELLING:
             yield Sweep(run, "deadline" if doc.overran else "cancel")
+    for name, _ in store.open_sets(_ALL):
+        yield SetRang(name)
 
 
 def _untold(store: Store) -> Iterator[Event]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from onward.core import admission, sets
 from onward.core.commands import Command, Decision, Preparation, Submit
 from onward.core.draft import Context
-from onward.core.events import Arrived, Event, Grant, OfRun, RunEnded, SetEvent, SetRang, StartRun, Wake
+from onward.core.events import Arrived, Event, Grant, OfRun, RunEnded, SetEvent, StartRun, Wake
 from onward.core.plan import Gather, Plan
 from onward.core.state import Node, NodeKey, Run, RunKey, Set, SetKey
 from onward.core.transition import scope, transition
@@ -59,7 +59,7 @@ class Work:
                 for follower in self._follow(event):
                     self._decide(follower, wakes)
                 return
-            case Arrived() | SetRang():
+            case _ if isinstance(event, SetEvent):
                 decision = self._decide_set(event)
             case Grant():
                 docs = self.overlay.read(admission.scope(event))
@@ -75,7 +75,11 @@ class Work:
         self.prepare += decision.prepare
         self.settled = self.settled and decision.settled
         if self._alone:
-            wakes.update(dict.fromkeys(decision.events))
+            for told in decision.events:
+                if isinstance(told, StartRun):
+                    self._decide(told, wakes)
+                else:
+                    wakes[told] = None
             return
         for told in decision.events:
             joins = plan and isinstance(told, Wake) and isinstance(plan.nodes.get(told.node), Gather)

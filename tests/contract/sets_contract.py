@@ -8,7 +8,9 @@ import pytest
 from contract.store_contract import HOSTILE, OpenStore, get, put, run, version
 from onward.core.commands import Delete, Leave, Put
 from onward.core.errors import Conflict
+from onward.core.events import StartRun
 from onward.core.state import (
+    Closing,
     Document,
     Gate,
     GateKey,
@@ -30,7 +32,21 @@ from onward.ports import Store, Write
 SET, MEMBER, GATE = SetKey("s"), MemberKey("s", "m"), GateKey("g")
 WAITER, PIPELINE = WaiterKey("g", "w"), PipelineKey("p")
 FULL: dict[Key, Document] = {
-    SET: Set("p", "plan", 2, {"date": "2026-11-22"}, 1, 3, "gs://state/manifest", 4, 9, 10),
+    SET: Set(
+        "p",
+        "plan",
+        2,
+        {"date": "2026-11-22"},
+        1,
+        3,
+        ("orders", "rates"),
+        "marker",
+        Closing("gs://state/manifest", "hash", StartRun("run1", "p", "plan", {"n": 1}, {"uris": ["ü"]})),
+        "before",
+        4,
+        9,
+        10,
+    ),
     MEMBER: Member(1, {"name": "a/b", "size": 3, "meta": {"ü": None}}, "orders", 2),
     GATE: Gate(("run1", "run2/a", "run3")),
     WAITER: Waiter("run1", 1, "a", 3),

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from onward.core.events import Event
+from onward.core.events import Arrived, Event
 from onward.core.state import Document, Entry, Gate, GateKey, Key, Node, NodeKey
 
 
@@ -99,7 +99,57 @@ class Announce(msgspec.Struct, frozen=True):
     attempt: int = 0
 
 
-Command = Submit | ReadStatus | CancelJob | Examine | Find | SetTimer | Announce
+class FindMembers(msgspec.Struct, frozen=True):
+    """Look at a set's members after a commit; the answer is `MembersFound`."""
+
+    set: str
+    enough: int = 0
+    """How far to count those that wait."""
+    timed: bool = False
+    """Whether to look up when they came."""
+    after: Arrived | None = None
+    """To be heard again if the set has expired meanwhile."""
+
+
+class Freeze(msgspec.Struct, frozen=True):
+    """Write down the members of a set's round, if they are complete; the answer is `Frozen`."""
+
+    set: str
+    round: int
+
+
+class ReadManifest(msgspec.Struct, frozen=True):
+    """Read on in the list of a round's members; the answer is `ManifestRead`."""
+
+    set: str
+    round: int
+    manifest: str
+    done: int = 0
+
+
+class SweepMembers(msgspec.Struct, frozen=True):
+    """Find members of a set that has expired; the answer is `MembersSwept`."""
+
+    set: str
+
+
+class TellOfSet(msgspec.Struct, frozen=True):
+    """Tell people of a set: `absent` is what was awaited, `refused` a manifest or its run, `expired` a set
+    that was never complete. The answer to `absent` is `SetRang`."""
+
+    set: str
+    round: int
+    pipeline: str
+    what: str
+    why: str
+    key: dict[str, str] = {}
+    announce: Announce | None = None
+    """To be published first."""
+
+
+OfSet = FindMembers | Freeze | ReadManifest | SweepMembers | TellOfSet
+OfRun = Submit | ReadStatus | CancelJob | Examine | Find | SetTimer | Announce
+Command = OfRun | OfSet
 Preparation = SetTimer | SpillHistory
 
 

@@ -207,6 +207,60 @@ class SetRang(msgspec.Struct, frozen=True, tag_field="event", tag="set_rang"):
     """Look at this set: it may be complete, or its time may have come."""
 
     set: str
+    round: int = 0
+    done: int = 0
+    """How far the members of this round, which is being closed, are dealt with."""
+
+
+class MembersFound(msgspec.Struct, frozen=True, tag_field="event", tag="members_found"):
+    """What a look at a set's members found. Its round was read before them."""
+
+    set: str
+    round: int
+    waiting: int
+    """How many no round has taken, as far as it was asked to count."""
+    timed: bool = False
+    """Whether the times were asked for."""
+    earliest: int | None = None
+    """When the first of those that wait was heard of (µs)."""
+    newest: int | None = None
+    """When the latest of all was heard of (µs)."""
+
+
+class Frozen(msgspec.Struct, frozen=True, tag_field="event", tag="frozen"):
+    """The members of a round are written down; or, without a `manifest`, they are not complete yet."""
+
+    set: str
+    round: int
+    marked: str | None = None
+    """The set's, when its members were looked up."""
+    manifest: str = ""
+    content: str = ""
+    facts: dict[str, Any] = {}
+    """What templates may know of them as `trigger`."""
+    given: dict[str, Any] = {}
+    """The values for parameters in which they agree."""
+    problem: str = ""
+    """Why they can't ever be complete as they are."""
+
+
+class ManifestRead(msgspec.Struct, frozen=True, tag_field="event", tag="manifest_read"):
+    """The next members of a round that is being closed: at most a transition's width of them."""
+
+    set: str
+    round: int
+    members: tuple[str, ...]
+    done: int
+    """How far the manifest is dealt with after these."""
+    total: int
+
+
+class MembersSwept(msgspec.Struct, frozen=True, tag_field="event", tag="members_swept"):
+    """Some members of a set that has expired."""
+
+    set: str
+    members: tuple[str, ...]
+    more: bool
 
 
 class Grant(msgspec.Struct, frozen=True, tag_field="event", tag="grant"):
@@ -216,7 +270,7 @@ class Grant(msgspec.Struct, frozen=True, tag_field="event", tag="grant"):
 
 
 RunEvent = StartRun | CancelRun | Sweep | Found
-SetEvent = Arrived | SetRang
+SetEvent = Arrived | SetRang | MembersFound | Frozen | ManifestRead | MembersSwept
 GateEvent = Grant
 NodeEvent = (
     Wake | Arrive | CancelNode | Submitted | SubmitRefused | SubmitDelayed | Examined | Room | Bell | Verdict

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -32,6 +33,18 @@ def is_run_id(text: str) -> bool:
 def run_id(pipeline: str, *facts: str) -> str:
     """The run of `pipeline` that these facts start: (`object`, bucket, name, generation), and the like."""
     return _hash(pipeline, *facts)[:RUN_ID_LENGTH]
+
+
+def set_id(pipeline: str, kind: str, key: Mapping[str, str], *deployment: str) -> str:
+    """The set of the pipeline's trigger of this kind whose members agree in `key`."""
+    return _hash(
+        "set", pipeline, kind, *deployment, *(text for item in sorted(key.items()) for text in item)
+    )[:RUN_ID_LENGTH]
+
+
+def member_id(*facts: str) -> str:
+    """The member of a set that these facts are: (bucket, name, generation), and the like."""
+    return _hash("member", *facts)[:RUN_ID_LENGTH]
 
 
 def try_number(run: str) -> int:

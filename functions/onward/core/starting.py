@@ -82,7 +82,7 @@ def starts(fact: Fact, deployed: Deployed, deployment: str = "") -> Iterator[Out
         started = False
         for number in range(len(pipeline.triggers)):
             try:
-                found = _fits(pipeline, number, fact, deployed)
+                found = _fits(pipeline, number, fact, deployed, deployment)
                 if isinstance(found, collecting.Joins):
                     yield from _joined(found, pipeline, number, deployed)
                 elif found is not None and not started:
@@ -117,7 +117,7 @@ def _joined(
 
 
 def _fits(  # noqa: PLR0911 - one return per kind of trigger
-    pipeline: Pipeline, number: int, fact: Fact, deployed: Deployed
+    pipeline: Pipeline, number: int, fact: Fact, deployed: Deployed, deployment: str
 ) -> _Start | collecting.Joins | None:
     """What the fact is to the pipeline's trigger of this number. Raises `UserError`."""
     match pipeline.triggers[number], fact:
@@ -125,18 +125,19 @@ def _fits(  # noqa: PLR0911 - one return per kind of trigger
             captured = matching.captured(trigger, fact)
             return None if captured is None else _of_object(fact, captured)
         case (ObjectsTrigger() | BatchTrigger() | AbsentTrigger()) as trigger, ObjectArrival():
-            return collecting.of_object(pipeline, number, trigger, fact)
+            return collecting.of_object(pipeline, trigger, fact, deployment)
         case MessageTrigger() as trigger, Message() if passes(trigger, fact):
             return _of_message(fact, trigger)
         case ScheduleTrigger() as trigger, Tick() if is_named(pipeline, number, fact):
             return _of_time(fact, trigger)
         case AbsentTrigger() as trigger, Tick() if is_named(pipeline, number, fact):
-            return collecting.of_time(pipeline, number, trigger, fact)
+            return collecting.of_time(trigger, deployed.plan(pipeline.name), fact, deployed.plan, deployment)
         case PipelineTrigger() as trigger, RunEnded() if _awaits(trigger, fact):
             facts = _facts_of_run(fact)
-            if len(trigger.pipelines) > 1:
-                return collecting.of_run(pipeline, number, trigger, fact, facts)
             source = deployed.pipelines.get(fact.pipeline)
+            if len(trigger.pipelines) > 1:
+                given = from_run(trigger, fact, deployed.plan(pipeline.name), source)
+                return collecting.of_run(pipeline, trigger, fact, given, facts, deployment)
             return _Start(("pipeline", fact.run), facts, lambda plan: from_run(trigger, fact, plan, source))
         case _:
             return None

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from onward.core.events import StartRun
+
 HISTORY_LENGTH = 32
 """Entries a node document keeps; older ones are written to an object."""
 
@@ -294,6 +296,19 @@ class StoredPlan(msgspec.Struct, frozen=True, tag_field="doc", tag="plan"):
     body: bytes
 
 
+class Closing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What becomes of a set's round: written by one compare-and-set, carried out from there."""
+
+    manifest: str
+    """The URI of the frozen list of the round's members."""
+    content: str
+    """A hash of what the members are: equal sets have the same."""
+    start: StartRun | None = None
+    """The run that the round starts; None if nothing has changed since the round before."""
+    absent: bool = False
+    """What was awaited is not there, and that is to be told."""
+
+
 class Set(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="set"):
     """A set that fills. Its members are documents of their own; this one says how far it has got.
 
@@ -302,20 +317,25 @@ class Set(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag=
 
     pipeline: str
     plan: str
-    """The plan of the latest arrival: it starts the run."""
+    """The plan of the latest arrival: it says when the set is complete, and starts the run."""
     trigger: int
-    """Which of the pipeline's triggers it fills."""
+    """Which of the plan's triggers it fills."""
     key: dict[str, str] = {}
     """The captures in which its members agree."""
     opened: int = 0
     round: int = 1
-    closing: str | None = None
-    """The URI of the frozen manifest of the round that is being closed."""
+    parts: tuple[str, ...] = ()
+    """The parts of which something has come, in any round."""
+    marked: str | None = None
+    """The member that says that this round is complete: a marker, a manifest, a time of day."""
+    closing: Closing | None = None
+    last: str | None = None
+    """The content of the round that was closed last."""
     timers: int = 0
     due: int | None = None
-    """When its timer rings: the end of a quiet time, of a window, or of the wait for what is absent."""
+    """When its timer rings: the end of a quiet time, of a window, or of what is kept of it."""
     ended: int | None = None
-    """When a set that closes once had closed, or what was awaited was told to be absent."""
+    """When it was seen whether what was awaited had come."""
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="member"):
