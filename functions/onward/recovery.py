@@ -21,7 +21,7 @@ _LATEST = 10_000
 
 
 def unfinished(store: Store) -> Iterator[Event]:
-    """The events that bring open runs and sets back into motion, and announce what is left of the last runs."""
+    """The events that bring open runs and sets back into motion, and announce what is left of the last."""
     yield from _untold(store)
     for run, doc in store.runs(open_only=True, limit=_ALL):
         for name, node in store.first(run, "any", _ALL):
