@@ -46,6 +46,8 @@ def test_it_goes_as_it_says_and_alike_through_both_doors(
             found[name] = traces(door, jobs)
             problems = unlike(scenario.expect, found[name]) + door.troubles
             problems += unsaid(scenario.refused, door.refused)
+            if name == "cloud" and door.clusters != scenario.clusters:
+                problems.append(f"clusters: {door.clusters}")
         assert not problems, "\n".join([f"{name}:", *problems])
     if len(found) == 2:
         embedded, cloud = ("\n".join(map(str, found[name])) for name in DOORS)

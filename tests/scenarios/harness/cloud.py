@@ -7,7 +7,7 @@ much later. Each message is in the shape in which the platform sends it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -17,7 +17,10 @@ import main
 import msgspec
 import pytest
 from cloud.deployment import REGION, environment
-from onward import wiring
+from onward import catalog, wiring
+from onward.artifacts import definition_id
+from onward.calls import warm
+from onward.calls.warm import WarmProcess
 from onward.ingress.completions import RING
 from onward.local.buckets import Buckets
 from onward.local.standins import notices
@@ -25,12 +28,12 @@ from onward.local.standins.server import served
 from onward.local.standins.storage import generation, resource
 from onward.local.standins.tasks import CloudTasksStandIn
 from onward.messaging import pubsub
-from onward.ports import Objects, Owned, Service, Store
+from onward.ports import Objects, Store
 from onward.settings import read
-from scenarios.harness.embedded import REAL, write
-from scenarios.harness.jobs import Job, Jobs
+from scenarios.harness.embedded import write
+from scenarios.harness.jobs import Job, Jobs, Scripted
+from scenarios.harness.platform import Platform, streams
 from scenarios.harness.scenario import SECOND, Drop, Object, Publish
-from scenarios.harness.told import ended
 from unit.ingress.envelopes import push, request
 
 FUNCTIONS = Path(main.__file__).parent
@@ -44,6 +47,10 @@ DOOR_OF = {
     "onward-command": "on_command",
 }
 """By topic; other topics' messages start what is triggered by them."""
+
+
+STOOD_IN = ("dataflow", "dataproc", "workflow")
+"""Services of which the jobs end as the scenario says."""
 
 
 class Delivery(NamedTuple):
@@ -71,7 +78,7 @@ class Cloud:
     ) -> None:
         self._project = project
         self._buckets = buckets
-        self._jobs = jobs
+        self.jobs = jobs
         self._at = at
         self._rng = Random(seed)
         self._order = count()
@@ -81,18 +88,21 @@ class Cloud:
         self._lines: list[Mapping[str, Any]] = []
         self._letters: list[str] = []
         self.announced: list[dict[str, Any]] = []
-        jobs.ring = self._rang
+        jobs.around = self
         buckets.folder("work").mkdir(parents=True, exist_ok=True)
         self._tasks = CloudTasksStandIn(
             *(f"projects/{project}/locations/{REGION}/queues/onward-{name}" for name in ("timers", "python")),
             dispatch=self._task,
             now=lambda: self._at / SECOND,
         )
-        self._served = served(self._tasks)
+        self.platform = Platform(project, _definitions(project, workflows), self._job_event)
+        self._served = served(self._tasks, *self.platform.standins)
         environ = environment(project, workflows, self._served.__enter__())
         for name, value in environ.items():
             patch.setenv(name, value)
         patch.setattr(pubsub, "Topic", lambda name: _Topic(self, name))
+        self._calls = WarmProcess({})
+        patch.setattr(warm, "WarmProcess", lambda _: self._calls)
         patch.setattr(wiring, "log", self._lines.append)
         patch.setattr(wiring, "cloud", lambda: self._instance)
         self._settings = read(environ, FUNCTIONS)
@@ -155,12 +165,23 @@ class Cloud:
         else:
             self._add(call)
 
-    def _rang(self, job: Job) -> None:
-        told = ended(job, self._project)
-        if told is None:
-            self._post("on_job_event", push(b"", {RING: job.request.name}))
+    def began(self, job: Job) -> bool:
+        if job.there:
+            self.platform.began(job)
+        return streams(job)
+
+    def ended(self, job: Job) -> None:
+        if job.there:
+            self.platform.ended(job)
         else:
-            self._notice("on_job_event", told)
+            self._post("on_job_event", push(b"", {RING: job.request.name}))
+
+    def _job_event(self, notice: notices.Notice) -> None:
+        if "ce-type" in notice.attributes:  # Eventarc's own subscription has no wrapper
+            headers = {name.lower(): value for name, value in notice.attributes.items()}
+            self._add(Delivery("on_job_event", headers, notice.data))
+        else:
+            self._notice("on_job_event", notice)
 
     def _notice(self, door: str, notice: notices.Notice) -> None:
         self._post(door, push(notice.data, dict(notice.attributes)))
@@ -216,6 +237,7 @@ class Cloud:
     def restart(self, after: int) -> None:
         """Nobody misses an instance: time passes as ever."""
         self.advance(self._at + after)
+        self._calls.close()
         self._instance = _Instance(self._settings, self)
 
     @property
@@ -223,18 +245,17 @@ class Cloud:
         return list(dict.fromkeys(self._letters))
 
     @property
+    def clusters(self) -> dict[str, int]:
+        dataproc = self.platform.dataproc
+        return {"created": dataproc.created, "left": len(dataproc.made)} if dataproc.created else {}
+
+    @property
     def troubles(self) -> list[str]:
         return [str(line) for line in self._lines if line.get("outcome") == "crashed"]
 
     def close(self) -> None:
+        self._calls.close()
         self._served.__exit__(None, None, None)
-
-    def double(self, kind: str, real: Service) -> Service:
-        return self._jobs.service(kind, real if kind in REAL else None)
-
-    def whose(self, job_id: str) -> Owned | None:
-        found = [job for job in self._jobs.jobs.values() if job.id == job_id]
-        return Owned(found[0].request.name) if found else None
 
 
 class _Instance(wiring.Cloud):
@@ -247,13 +268,18 @@ class _Instance(wiring.Cloud):
 
     @property
     def _services(self) -> Any:
-        from onward.local.services import NothingToDo
+        jobs = self._world.jobs
+        return {
+            kind: Scripted(jobs, real, ends=kind not in STOOD_IN) for kind, real in super()._services.items()
+        }
 
-        real = {**super()._services, "cluster": NothingToDo(), "drain": NothingToDo()}
-        return {kind: self._world.double(kind, each) for kind, each in real.items()}
 
-    def _whose(self, bell: Any) -> Owned | None:
-        return self._world.whose(bell.id)
+def _definitions(project: str, workflows: Path) -> Iterator[str]:
+    """The full names of all that could be executions."""
+    for entry in catalog.read(workflows).pipelines.values():
+        for name in entry.files:
+            definition = definition_id(entry.files, name, "onward")
+            yield f"projects/{project}/locations/{REGION}/workflows/{definition}"
 
 
 class _Topic:

@@ -13,7 +13,7 @@ from onward.local import topics
 from onward.local.runtime import Runtime
 from onward.local.watcher import Arrival
 from onward.ports import Objects, Service, Store
-from scenarios.harness.jobs import Job, Jobs
+from scenarios.harness.jobs import Job, Jobs, Scripted
 from scenarios.harness.scenario import Drop, Object, Publish
 from scenarios.harness.virtual import VirtualLoop
 
@@ -32,7 +32,7 @@ class Embedded:
         self._said: list[str] = []
         self._loop = VirtualLoop()
         self._refused: list[str] = []
-        jobs.ring = self._rang
+        jobs.around = self
         self._begin()
 
     def _begin(self) -> None:
@@ -91,6 +91,10 @@ class Embedded:
         return [*self._refused, *(msgspec.json.decode(each)["reason"] for each in buried)]
 
     @property
+    def clusters(self) -> dict[str, int]:
+        return {}
+
+    @property
     def troubles(self) -> list[str]:
         return [line for line in self._said if "could not be dealt with" in line]
 
@@ -98,7 +102,10 @@ class Embedded:
         self._wait(self._runtime.close())
         self._loop.close()
 
-    def _rang(self, job: Job) -> None:
+    def began(self, _: Job) -> bool:
+        return False
+
+    def ended(self, job: Job) -> None:
         self._loop.call_soon(lambda: self._runtime.rang(job))
 
     def _wait(self, what: Coroutine[Any, Any, Any]) -> None:
@@ -120,7 +127,10 @@ class _Runtime(Runtime):
 
     def _make_services(self) -> dict[str, Service]:
         real = super()._make_services()
-        return {kind: self._jobs.service(kind, each if kind in REAL else None) for kind, each in real.items()}
+        return {
+            kind: Scripted(self._jobs, each if kind in REAL else None, ends=True)
+            for kind, each in real.items()
+        }
 
     @property
     def busy(self) -> bool:

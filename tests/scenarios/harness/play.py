@@ -53,6 +53,10 @@ class Door(Protocol):
         """Why something was refused, or put aside."""
 
     @property
+    def clusters(self) -> dict[str, int]:
+        """How many of the runs' own were `created`, and are `left`."""
+
+    @property
     def troubles(self) -> list[str]:
         """What must not happen in any scenario."""
 

@@ -142,8 +142,8 @@ class Scenario(Strict):
     doors: tuple[str, ...] = DOORS
     why: str = ""
     """It does not go through both."""
-    waiting: dict[str, int] = {}
-    """How many starts each pipeline keeps, in the end, because it is paused or has no room."""
+    clusters: dict[str, int] = {}
+    """How many of the runs' own were `created`, and are `left`: at the cloud door."""
     refused: list[str] = []
     """A part of each reason for which something was put aside or refused, in any order."""
     announced: list[dict[str, Any]] = []

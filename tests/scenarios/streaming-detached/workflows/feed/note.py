@@ -1,0 +1,3 @@
+# workflows/feed/note.py
+def note(job):
+    return bool(job)
