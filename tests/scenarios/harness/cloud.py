@@ -152,7 +152,8 @@ class Cloud:
                 case "onward-dead-letter":
                     self._letters.append(attributes[pubsub.REASON])
                 case "onward-announcements":
-                    self.announced.append(msgspec.json.decode(data))
+                    about = {"id": attributes["ce-id"], "kind": attributes["kind"]}
+                    self.announced.append({**msgspec.json.decode(data), **about})
                 case _:
                     self._post(DOOR_OF[topic], push(data, dict(attributes)))
 

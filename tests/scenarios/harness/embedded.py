@@ -91,6 +91,12 @@ class Embedded:
         return [*self._refused, *(msgspec.json.decode(each)["reason"] for each in buried)]
 
     @property
+    def announced(self) -> list[dict[str, Any]]:
+        file = self._runtime.folder.announcements
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [_announced(msgspec.json.decode(line)) for line in lines]
+
+    @property
     def clusters(self) -> dict[str, int]:
         return {}
 
@@ -141,6 +147,11 @@ class _Runtime(Runtime):
 
     def arrived_again(self, arrival: Arrival) -> None:
         self._arrived([arrival])
+
+
+def _announced(event: dict[str, Any]) -> dict[str, Any]:
+    kind = event["type"].removeprefix("dev.onward.").removesuffix(".v1").replace(".", "_")
+    return {**event["data"], "id": event["id"], "kind": kind}
 
 
 def write(path: Path, content: str, now: int) -> None:

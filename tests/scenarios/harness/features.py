@@ -66,9 +66,6 @@ TO_COME = frozenset(
         "control.deadline",
         "control.handlers",
         "control.announce",
-        "control.clusters",
-        "control.streaming",
-        "control.loops",
         "operating.backfill",
         "operating.pause",
     }

@@ -26,6 +26,8 @@ from scenarios.harness.scenario import (
     span,
 )
 
+ANNOUNCED = ("kind", "pipeline", "state", "params", "step", "attempt", "error")
+
 
 class Door(Protocol):
     """One of the two ways in. Whatever is done at it begins nothing before `settle`."""
@@ -51,6 +53,10 @@ class Door(Protocol):
     @property
     def refused(self) -> list[str]:
         """Why something was refused, or put aside."""
+
+    @property
+    def announced(self) -> list[dict[str, Any]]:
+        """Of each announcement the CloudEvent's `id`, its `kind`, and what its data say."""
 
     @property
     def clusters(self) -> dict[str, int]:
@@ -162,6 +168,12 @@ def _trace(door: Door, jobs: Jobs, run: str, doc: Run) -> Trace:
     )
 
 
+def announced(door: Door) -> list[dict[str, Any]]:
+    """What was announced, each once, as both doors must have it."""
+    once = {told["id"]: {name: told[name] for name in ANNOUNCED if name in told} for told in door.announced}
+    return sorted(once.values(), key=str)
+
+
 def states(node: Node) -> str:
     """Each that it came to. That a job runs is left out: of one that ends at once, nobody may hear it."""
     seen = [state for state, _ in groupby(entry.state for entry in node.history) if state != "running"]
@@ -178,6 +190,30 @@ def _output(door: Door, node: Node) -> Any:
         return msgspec.json.decode(door.objects.get(node.phase.output_uri))
     output = node.phase.output
     return "a run" if isinstance(output, dict) and set(output) == {"run"} else output
+
+
+def untold(scenario: Scenario, door: Door) -> list[str]:
+    """What was not refused, announced or made as it says, or was and is not said."""
+    left = list(door.refused)
+    problems = []
+    for part in scenario.refused:
+        fits = [reason for reason in left if part in reason]
+        if fits:
+            left.remove(fits[0])
+        else:
+            problems.append(f"not refused: {part}")
+    problems += [f"refused: {reason}" for reason in left]
+    heard = announced(door)
+    for told in scenario.announced:
+        found = [each for each in heard if _within(told, each)]
+        if found:
+            heard.remove(found[0])
+        else:
+            problems.append(f"not announced: {told}")
+    problems += [f"announced: {each}" for each in heard]
+    if door.clusters not in ({}, scenario.clusters):
+        problems.append(f"clusters: {door.clusters}")
+    return problems
 
 
 def unlike(expected: list[Expected], found: list[Trace]) -> list[str]:
