@@ -143,12 +143,15 @@ class Jobs:
         }
 
     def _results(self, node: Document) -> dict[str, Any]:
-        if not isinstance(node, Node) or not isinstance(node.phase, Succeeded):
+        if not isinstance(node, Node):
             return {}
+        state = str(node.phase.__struct_config__.tag)
+        if not isinstance(node.phase, Succeeded):
+            return {"state": state}
         output = node.phase.output
         if node.phase.output_uri is not None:
             output = msgspec.json.decode(self._objects.get(node.phase.output_uri))
-        return {"output": output}
+        return {"state": state, "output": output}
 
     def verdict(
         self,

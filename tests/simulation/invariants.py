@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,16 +16,20 @@ from onward.core.pipeline import DAY
 from onward.core.plan import StepNode
 from onward.core.state import (
     Backoff,
+    Cancelled,
     Document,
     Failed,
     Key,
     Node,
     NodeKey,
+    Phase,
     Run,
     RunKey,
     RunState,
+    Skipped,
     Submitting,
     Succeeded,
+    UpstreamFailed,
 )
 from onward.ports import JobRequest, Versioned
 
@@ -47,6 +51,19 @@ MOVES = {
     "cancelling": {"cancelling", "retrying", "succeeded", "failed", "cancelled"},
 }
 KEPT = 34 * DAY
+BAD = Failed | UpstreamFailed | Cancelled
+
+
+def called_for(when: str, needs: Iterable[Phase]) -> bool:
+    """Whether a step may begin after its needs came to this."""
+    came_to = list(needs)
+    match when:
+        case "success":
+            return all(isinstance(phase, Succeeded) for phase in came_to)
+        case "failure":
+            return all(phase.ended for phase in came_to) and any(isinstance(phase, BAD) for phase in came_to)
+        case _:
+            return all(phase.ended for phase in came_to)
 
 
 class Violation(AssertionError):
@@ -67,11 +84,11 @@ class Watcher:
         for job in self.world.service.alive():
             if job.of == (request.run, request.node):
                 raise Violation(f"{request.name} was made while {job.request.name} was alive")
-        always = request.node.startswith("~")
-        for need in request.step.needs:
-            phase = self._node(request.run, need).phase
-            if not (phase.ended if always else isinstance(phase, Succeeded)):
-                raise Violation(f"{request.name} was made although {need} has not succeeded")
+        needs = {need: self._node(request.run, need).phase for need in request.step.needs}
+        if not called_for(request.step.when, needs.values()):
+            raise Violation(f"{request.name} was made although its needs are {needs}")
+        if request.step.condition == "false":
+            raise Violation(f"{request.name} was made although its `if` is false")
         node = self._node(request.run, request.node)
         if node.phase.ended:
             raise Violation(f"{request.name} was made although its step has ended: {node.phase}")
@@ -109,6 +126,7 @@ class Watcher:
         if not set(old.arrived) <= set(new.arrived):
             raise Violation(f"{key} has lost members: {old.arrived}, {new.arrived}")
         self._jobs_are_over(key, new)
+        self._passed_over(key, new)
         self._history_tells(key, old, new)
 
     def _begins(self, key: NodeKey, new: Document | None, run: Versioned | None) -> None:
@@ -119,7 +137,7 @@ class Watcher:
             begins
             and isinstance(doc, Run)
             and doc.state is not RunState.RUNNING
-            and not key.node.startswith("~")
+            and not self._step(key, doc).always
             and not self.world.faults.freeze
         ):
             raise Violation(f"{key} begins in a run that is {doc.state}")
@@ -134,9 +152,39 @@ class Watcher:
         if over and JobState.RUNNING in states:
             raise Violation(f"{key} became {new.phase} while a job of it runs")
         own = isinstance(new.phase, Succeeded) and new.phase.adopted is None and not key.node.startswith("~")
+        own = own and not (new.attempt == 0 and self._step(key).step.unless_exists)
         states += [_AS_JOB[run.state] for run in self._children(key) if run.state.ended]
         if own and JobState.SUCCEEDED not in states:
             raise Violation(f"{key} became {new.phase}, but its jobs are {states}")
+
+    def _step(self, key: NodeKey, run: Run | None = None) -> StepNode:
+        """Of the plan that the run follows."""
+        if run is None:
+            found = self.world.store.read([RunKey(key.run)])[RunKey(key.run)].doc
+            assert isinstance(found, Run)
+            run = found
+        return self.world.plans[run.plan].step_node(key.node)
+
+    def _passed_over(self, key: NodeKey, new: Node) -> None:
+        """A step that never began has a reason for just that: a failure outranks a skip."""
+        if key.node.startswith("~") or new.attempt or not isinstance(new.phase, Skipped | UpstreamFailed):
+            return
+        step = self._step(key).step
+        needs = [self._node(key.run, need).phase for need in step.needs]
+        failed = any(isinstance(phase, BAD) for phase in needs)
+        match step.when, new.phase:
+            case "success", UpstreamFailed():
+                right = failed
+            case _, UpstreamFailed():
+                right = False
+            case _ if step.condition is not None and called_for(step.when, needs):
+                right = True
+            case "success", _:
+                right = not failed and any(isinstance(phase, Skipped) for phase in needs)
+            case when, _:
+                right = when == "failure" and not failed
+        if not right:
+            raise Violation(f"{key} became {new.phase} by `{step.when}` after {needs}")
 
     def _children(self, key: NodeKey) -> list[Run]:
         """The runs that were started for this step."""
@@ -176,15 +224,17 @@ class Watcher:
             raise Violation(f"{key} follows another plan: {old}, {new}")
         self._kept_its_deadline(key, old, new)
         if new.state.ended:
-            for name, node in self.world.plans[new.plan].nodes.items():
-                found = self._node(key.run, name)
-                if isinstance(node, StepNode) and not found.phase.ended:
-                    raise Violation(f"{key} ended as {new.state} while {name} is {found.phase}")
-                always = isinstance(node, StepNode) and node.always
-                if always and not isinstance(found.phase, Succeeded | Failed):
-                    raise Violation(
-                        f"{key} ended as {new.state}, but {name} did not run to its end: {found.phase}"
-                    )
+            well = True
+            for name, node in self.world.plans[new.plan].step_nodes():
+                phase = self._node(key.run, name).phase
+                if not phase.ended:
+                    raise Violation(f"{key} ended as {new.state} while {name} is {phase}")
+                asked = node.step.condition is not None and isinstance(phase, Skipped)
+                if node.always and not asked and not isinstance(phase, Succeeded | Failed):
+                    raise Violation(f"{key} ended as {new.state}, but {name} did not run to its end: {phase}")
+                well = well and isinstance(phase, Succeeded | Skipped)
+            if (well and not new.overran) != (new.state is RunState.SUCCEEDED):
+                raise Violation(f"{key} ended as {new.state}, but its steps say otherwise")
 
     def _kept_its_deadline(self, key: RunKey, old: Run | None, new: Run) -> None:
         """Who overruns has failed, and nobody is stopped for it before."""

@@ -14,11 +14,12 @@ from onward.core import attempts, readiness, runs, transition
 from onward.core.commands import CancelJob, Put, SetTimer, Submit
 from onward.core.draft import Draft
 from onward.core.events import Bell, Wake
-from onward.core.state import Node, Running, RunState, Submitting, Succeeded
+from onward.core.pipeline import Pipeline
+from onward.core.state import Node, Running, RunState, Skipped, Submitting, Succeeded
 from onward.engine import Engine
 from onward.stores.memory import MemoryStore
 
-from simulation import laptop
+from simulation import laptop, pipelines
 
 Mutation = Callable[[], Any]
 MUTATIONS: dict[str, Mutation] = {}
@@ -348,3 +349,73 @@ def an_attempt_asks_about_the_job_of_the_one_before() -> Any:
         draft.changes[key] = Put(key, replace(draft.node(name), job=node.job))
 
     return patch.object(attempts, "begin", begin)
+
+
+@mutation()
+def no_if_is_asked() -> Any:
+    return patch.object(readiness, "asks", lambda _: False)
+
+
+@mutation()
+def a_gather_takes_a_skip_for_a_success() -> Any:
+    def mark(name: str, node: Node) -> str:
+        return name if isinstance(node.phase, Skipped) else original(name, node)
+
+    original = readiness.mark
+    return patch.object(readiness, "mark", mark)
+
+
+@mutation()
+def a_skip_outranks_a_failure() -> Any:
+    def outcome(of: Any, marks: Any, run: str) -> Any:
+        skipped = [mark for mark in marks if "?" in mark]
+        phase = original(of, marks, run)
+        return Skipped(cause=skipped[0].partition("?")[2]) if phase is not None and skipped else phase
+
+    original = readiness.outcome
+    return patch.object(readiness, "outcome", outcome)
+
+
+@mutation()
+def a_step_for_failures_begins_after_any_end() -> Any:
+    return _kept_from("failure", "all_done")
+
+
+@mutation()
+def a_step_for_all_ends_begins_only_after_a_success() -> Any:
+    return _kept_from("all_done", "success")
+
+
+def _kept_from(when: str, instead: str) -> Any:
+    def kept_from(draft: Draft, planned: Any, source: Any) -> Any:
+        if planned.step.when == when:
+            planned = replace(planned, step=replace(planned.step, when=instead))
+        return original(draft, planned, source)
+
+    original = readiness._kept_from
+    return patch.object(readiness, "_kept_from", kept_from)
+
+
+@mutation()
+def what_follows_a_failure_hides_it_from_the_run() -> Any:
+    def compiled(pipeline: Pipeline) -> Any:
+        alike = tuple(replace(step, when="success") for step in pipeline.steps)
+        plan = original(replace(pipeline, steps=alike))
+        for step in pipeline.steps:
+            planned = plan.nodes[step.name]
+            plan.nodes[step.name] = replace(planned, step=step, always=step.when == "always")
+        return plan
+
+    original = pipelines.compile_plan
+    return patch.object(pipelines, "compile_plan", compiled)
+
+
+@mutation(seed=26)
+def a_step_is_looked_at_by_the_event_of_another() -> Any:
+    """So nobody tells its end again when the one that told it died."""
+
+    def ready(draft: Draft, name: str, node: Node, event: object) -> None:
+        original(draft, name, node, Wake(draft.run_id, name))
+
+    original = readiness.ready
+    return _both(patch.object(readiness, "ready", ready), _rules({(transition.Waiting, Wake): ready}))

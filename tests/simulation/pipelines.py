@@ -21,6 +21,8 @@ from onward.core.pipeline import (
 )
 from onward.core.plan import Plan, compile_plan
 
+WHEN = ("success",) * 7 + ("failure", "all_done", "always")
+
 
 def random_plan(rng: Random, name: str, pipelines: Sequence[str] = ()) -> Plan:
     """A DAG in which each step needs some of those before it; some run one of the other pipelines."""
@@ -59,6 +61,7 @@ def random_plan(rng: Random, name: str, pipelines: Sequence[str] = ()) -> Plan:
 
 def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluster, ...]) -> Step:
     on_cluster = clusters and rng.random() < 0.4
+    outputs = (f"gs://work/{name}",) if rng.random() < 0.2 else ()
     return Step(
         name,
         Dataproc("job.py", cluster=rng.choice(clusters).name) if on_cluster else Python("steps.py", name),
@@ -66,5 +69,17 @@ def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluste
         retry=Retry(rng.choice((1, 1, 2, 3)), rng.choice((1, 30)) * SECOND, 5 * MINUTE),
         timeout=rng.choice((None, None, None, 2 * MINUTE, 30 * MINUTE)),
         expect_within=rng.choice((None, None, 20 * MINUTE)),
-        outputs=(f"gs://work/{name}",) if rng.random() < 0.2 else (),
+        outputs=outputs,
+        when=rng.choice(WHEN) if needs else "success",
+        condition=_condition(rng, needs),
+        unless_exists="exists" if outputs and rng.random() < 0.3 else None,
     )
+
+
+def _condition(rng: Random, needs: tuple[str, ...]) -> str | None:
+    roll = rng.random()
+    if roll > 0.2:
+        return None
+    if needs and roll > 0.12:
+        return f"{{{{ steps.{rng.choice(needs)}.state == 'succeeded' }}}}"
+    return rng.choice(("true", "true", "false", "false", "perhaps"))

@@ -47,7 +47,7 @@ class StepNode(msgspec.Struct, frozen=True, tag="step"):
     after: str | None
     next: tuple[str, ...] = ()
     always: bool = False
-    """Runs once `after` has ended, however that was, and in a run that is being cancelled."""
+    """Runs in a run that is being cancelled, too; no cancel stops it."""
 
 
 class Gather(msgspec.Struct, frozen=True, tag="gather"):
@@ -158,8 +158,7 @@ def compile_plan(
 class _Compiler:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.always = tuple(_cleaning(pipeline))
-        self.steps = (*pipeline.steps, *self.always)
+        self.steps = (*pipeline.steps, *_cleaning(pipeline))
         self.order = {step.name: number for number, step in enumerate(self.steps)}
         self.gathers: dict[tuple[str, ...], str] = {}
         self.children: dict[str, tuple[str, ...]] = {}
@@ -171,15 +170,15 @@ class _Compiler:
         after = {step.name: self.source(step.needs) for step in self.steps}
         for step in self.steps:
             self.consumers.setdefault(after[step.name], []).append(step.name)
-        # What always runs hides the end of what it waits for, so the run waits for both.
-        needed = {need for step in self.pipeline.steps for need in step.needs}
-        last = self.source([step.name for step in self.steps if step.name not in needed])
+        # What may succeed after a failure hides that failure, so the run waits for both.
+        told = {need for step in self.steps if step.when == "success" for need in step.needs}
+        last = self.source([step.name for step in self.steps if step.name not in told])
         assert last is not None, "the loader refuses a pipeline without steps"
         self.consumers.setdefault(last, []).append(END)
 
         nodes: dict[str, PlanNode] = {}
         for number, step in enumerate(self.steps):
-            following, always = self.successors(step.name), step in self.always
+            following, always = self.successors(step.name), step.when == "always"
             nodes[step.name] = StepNode(step, number, after[step.name], following, always)
         for name, of in self.children.items():
             nodes[name] = Gather(of, self.successors(name))
@@ -227,10 +226,12 @@ def _cleaning(pipeline: Pipeline) -> Iterable[Step]:
     for cluster in pipeline.clusters:
         users = [step.name for step in pipeline.steps if _cluster(step) == cluster.name]
         if users:
-            yield Step(f"~delete-{cluster.name}", DeleteCluster(cluster.name), tuple(users), PATIENT)
+            does = DeleteCluster(cluster.name)
+            yield Step(f"~delete-{cluster.name}", does, tuple(users), PATIENT, when="always")
     for step in pipeline.steps:
         if isinstance(step.does, Dataflow) and step.does.until is not None:
-            yield Step(f"~drain-{step.name}", Drain(step.name), (step.does.until,), PATIENT)
+            until = (step.does.until,)
+            yield Step(f"~drain-{step.name}", Drain(step.name), until, PATIENT, when="always")
 
 
 def _cluster(step: Step) -> str | None:

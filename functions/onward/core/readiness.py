@@ -1,7 +1,7 @@
 """Whether a step begins: what it needs came to, what an earlier try did, what its `if` says, what is there.
 
     what it waits for has not ended         nothing yet
-    the run is being cancelled              cancelled, unless the step runs always
+    the run is being cancelled              cancelled, unless its `when` is `always`
     that is not what its `when` asks for    upstream_failed or skipped
     something has to be looked at           examined; the answer begins or ends it
     else                                    it begins
@@ -45,7 +45,7 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
         return
     end = _kept_from(draft, planned, source)
     earlier = _earlier_try(draft, name, planned, source)
-    if end is None and earlier is None and not _asks(planned.step):
+    if end is None and earlier is None and not asks(planned.step):
         attempts.begin(draft, name, node, 1)
     elif not (isinstance(event, Wake) and event.node == name and not event.echo):
         draft.events.append(Wake(draft.run_id, name))
@@ -55,7 +55,7 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
         draft.commands.append(Examine(draft.run_id, name, predecessor(draft.run_id) if earlier else None))
 
 
-def _asks(step: Step) -> bool:
+def asks(step: Step) -> bool:
     """Whether something has to be looked at before each beginning."""
     return step.condition is not None or step.unless_exists is not None
 
@@ -89,22 +89,30 @@ def _kept_from(draft: Draft, planned: StepNode, source: Node | None) -> tuple[Ph
         return None
     if draft.run is None or draft.run.state is not RunState.RUNNING:
         return Cancelled(), "the run is being cancelled"
-    if source is None or isinstance(source.phase, Succeeded):
-        return None
-    first = cause(planned.after or "", source)
-    if isinstance(source.phase, Skipped):
-        why = f"step {first} was skipped"
-        return Skipped(why, first), why
-    return UpstreamFailed(first), f"{first} did not succeed"
+    first = cause(planned.after or "", source) if source is not None else ""
+    match planned.step.when, source.phase if source is not None else None:
+        case "success", Skipped():
+            why = f"step {first} was skipped"
+            return Skipped(why, first), why
+        case "success", Failed() | UpstreamFailed() | Cancelled():
+            return UpstreamFailed(first), f"{first} did not succeed"
+        case "failure", Succeeded() | Skipped():
+            why = "nothing that it needs has failed"
+            return Skipped(why), why
+        case _:
+            return None
 
 
 def _earlier_try(draft: Draft, name: str, planned: StepNode, source: Node | None) -> Succeeded | None:
     """What the run before this one achieved for this node, as this node's own end.
 
-    None where something that it needs was done anew: then its result is out of date.
+    None where something that it needs was done anew: then its result is out of date. So is that of a step
+    that is there for what its needs come to.
     """
     before = predecessor(draft.run_id)
-    if before is None or planned.always or (source is not None and not _adopted(source)):
+    if before is None or planned.always or planned.step.when != "success":
+        return None
+    if source is not None and not _adopted(source):
         return None
     phase = draft.node(name, run=before).phase
     if not isinstance(phase, Succeeded):

@@ -214,13 +214,21 @@ def join(draft: Draft, name: str, gather: Gather, event: Wake) -> None:
 
 def scatter(draft: Draft, following: tuple[str, ...], after: str | None, event: Wake) -> None:
     """Pass the wake on; gathers are told who has ended."""
-    if event.echo and not isinstance(draft.node(following[0]).phase, Waiting):
+    heard = not isinstance(draft.node(following[0]).phase, Waiting)
+    if event.echo and heard and not any(_is_examined(draft, name) for name in following):
         return  # they were told together, and one of them has heard it
     for name in following:
         if isinstance(draft.plan.nodes[name], Gather) and after is not None:
             draft.events.append(Arrive(draft.run_id, name, after))
         else:
             draft.events.append(Wake(draft.run_id, name, event.echo))
+
+
+def _is_examined(draft: Draft, name: str) -> bool:
+    """Whether the step may still have to begin although others that were told with it have begun."""
+    planned = draft.plan.nodes[name]
+    later = predecessor(draft.run_id) is not None
+    return isinstance(planned, StepNode) and (later or readiness.asks(planned.step))
 
 
 def end_run(draft: Draft) -> None:

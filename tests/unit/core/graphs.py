@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from onward.core.pipeline import Pipeline, Step
 from unit.core.telling import step
 
+WHENS = ("success", "success", "failure", "all_done", "always")
+
 
 @st.composite
 def pipelines(draw: st.DrawFn, most: int = 12) -> Pipeline:
@@ -21,5 +23,6 @@ def pipelines(draw: st.DrawFn, most: int = 12) -> Pipeline:
                 needs = tuple(before)
             else:
                 needs = tuple(draw(st.lists(st.sampled_from(before), max_size=5, unique=True)))
-            steps.append(step(f"l{layer}-{n}", *needs))
+            when = draw(st.sampled_from(WHENS)) if needs else "success"
+            steps.append(step(f"l{layer}-{n}", *needs, when=when))
     return Pipeline("random", tuple(steps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from onward.core.commands import Examine, Submit
-from onward.core.events import CancelRun, Examined, JobState, Verdict, Wake
+from onward.core.events import CancelNode, CancelRun, Examined, JobState, Verdict, Wake
 from onward.core.readiness import mark, outcome
 from onward.core.state import (
     Cancelled,
@@ -179,3 +179,136 @@ def test_a_skip_travels_through_a_gather_and_a_failure_outranks_it() -> None:
     done(life, "b", state=JobState.FAILED)
     assert life.phase("d") == UpstreamFailed("b")
     assert life.run.state is RunState.FAILED
+
+
+# `when` -------------------------------------------------------------------
+
+WELL, FAILED, PASSED = JobState.SUCCEEDED, JobState.FAILED, None
+"""What a step that others need comes to: the last one is skipped."""
+
+
+def after(when: str, *came_to: JobState | None) -> Life:
+    """`z` by its `when` after steps that came to this."""
+    names = "abc"[: len(came_to)]
+    conditions = [ASKED if state is None else None for state in came_to]
+    needed = [step(name, condition=one) for name, one in zip(names, conditions, strict=True)]
+    life = Life(*needed, step("z", *names, when=when))
+    life.start()
+    for name, state in zip(names, came_to, strict=True):
+        if state is None:
+            life.examined(name, wanted=False)
+        else:
+            done(life, name, state=state)
+    return life
+
+
+@pytest.mark.parametrize(
+    ("came_to", "success", "failure", "all_done"),
+    [
+        ([WELL], "submitting", "skipped", "submitting"),
+        ([FAILED], "upstream_failed", "submitting", "submitting"),
+        ([PASSED], "skipped", "skipped", "submitting"),
+        ([WELL, WELL, WELL], "submitting", "skipped", "submitting"),
+        ([WELL, PASSED, WELL], "skipped", "skipped", "submitting"),
+        ([WELL, FAILED, WELL], "upstream_failed", "submitting", "submitting"),
+        ([PASSED, WELL, FAILED], "upstream_failed", "submitting", "submitting"),
+        ([FAILED, PASSED], "upstream_failed", "submitting", "submitting"),
+    ],
+)
+def test_a_step_begins_by_its_when(
+    came_to: list[JobState | None], success: str, failure: str, all_done: str
+) -> None:
+    for when, state in {"success": success, "failure": failure, "all_done": all_done}.items():
+        assert after(when, *came_to).state("z") == state, when
+    assert after("always", *came_to).state("z") == all_done
+
+
+def test_a_step_that_was_kept_from_beginning_by_a_failure_counts_as_failed() -> None:
+    life = Life(step("a"), step("b", "a"), step("c", "b", when="failure"))
+    life.start()
+    done(life, "a", state=FAILED)
+    assert life.states() == {"a": "failed", "b": "upstream_failed", "c": "submitting"}
+
+
+def test_steps_of_equal_needs_share_a_gather_whatever_their_when() -> None:
+    life = Life(step("a"), step("b"), step("ok", "a", "b"), step("oh", "a", "b", when="failure"))
+    life.start()
+    done(life, "a")
+    done(life, "b", state=FAILED)
+    assert life.plan.step_node("ok").after == life.plan.step_node("oh").after
+    assert (life.state("ok"), life.state("oh")) == ("upstream_failed", "submitting")
+
+
+@pytest.mark.parametrize("when", ["failure", "all_done", "always"])
+def test_a_run_fails_although_what_came_after_the_failure_succeeded(when: str) -> None:
+    life = after(when, FAILED)
+    assert life.run.state is RunState.RUNNING
+    done(life, "z")
+    assert life.run.state is RunState.FAILED
+    assert life.run.error == "step a did not succeed"
+
+
+@pytest.mark.parametrize(("when", "state"), [("failure", "skipped"), ("all_done", "succeeded")])
+def test_a_run_in_which_nothing_failed_succeeds(when: str, state: str) -> None:
+    life = after(when, WELL)
+    if state == "succeeded":
+        done(life, "z")
+    assert life.state("z") == state
+    assert life.run.state is RunState.SUCCEEDED
+
+
+@pytest.mark.parametrize("when", ["success", "failure", "all_done", "always"])
+def test_in_a_run_that_is_being_cancelled_only_what_always_runs_begins(when: str) -> None:
+    life = Life(step("a"), step("b"), step("z", "a", "b", when=when))
+    life.start()
+    done(life, "a", state=FAILED)
+    life.submitted("b")
+    life.follow(CancelRun(RUN))
+    life.follow(CancelNode(RUN, "b"))
+    life.verdict("b", JobState.CANCELLED)
+    assert life.state("b") == "cancelled"
+    assert life.state("z") == ("submitting" if when == "always" else "cancelled")
+    if when == "always":
+        life.submitted("z")
+        life.follow(CancelNode(RUN, "z"))
+        assert life.state("z") == "running", "no cancel stops it"
+        life.verdict("z", WELL)
+    assert life.run.state is RunState.CANCELLED
+
+
+def test_an_if_is_asked_after_the_when() -> None:
+    life = Life(step("a"), step("z", "a", when="failure", condition=ASKED))
+    life.start()
+    done(life, "a")
+    assert life.state("z") == "skipped"
+    assert only(Examine, life.commands) == []
+
+
+@pytest.mark.parametrize("when", ["failure", "all_done", "always"])
+def test_another_try_does_again_what_is_there_for_what_others_come_to(when: str) -> None:
+    life = after(when, FAILED)
+    done(life, "z")
+    again = Life(plan=life.plan, run=f"{RUN}~2")
+    again.docs = dict(life.docs)
+    again.start()
+    done(again, "a")
+    assert again.state("z") == ("skipped" if when == "failure" else "submitting")
+
+
+def test_what_was_skipped_is_judged_anew_by_another_try() -> None:
+    life = after("success", FAILED, PASSED)
+    again = Life(plan=life.plan, run=f"{RUN}~2")
+    again.docs = dict(life.docs)
+    again.start()
+    assert only(Examine, again.commands) == [Examine(again.id, "b")]
+    again.examined("b")
+    done(again, "a", "b", "z")
+    assert again.run.state is RunState.SUCCEEDED
+
+
+def test_a_repeated_start_finds_each_of_many_first_steps_that_was_to_be_examined() -> None:
+    """A crash may come between what is seen of one and of another, although they were told together."""
+    life = Life(*(step(f"s{n}", condition=ASKED) for n in range(40)))
+    life.start()
+    life.examined("s0")
+    assert len(only(Examine, life.follow(life.start_event()))) == 39

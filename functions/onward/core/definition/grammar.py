@@ -148,7 +148,7 @@ STEP = Record(
     _step,
     KINDS
     | {
-        "needs": Field(Listing(Text("a step's name")), "Steps that must succeed before this one."),
+        "needs": Field(Listing(Text("a step's name")), "Steps that must end before this one begins."),
         "retry": Field(RETRY, "What happens when an attempt fails."),
         "timeout": Field(Span("1s", "365d"), "How long an attempt may take."),
         "expect_within": Field(Span("1s", "365d"), "When to look at a job that has not reported."),
@@ -167,8 +167,6 @@ STEP = Record(
     one_of=tuple(KINDS),
 )
 CONTROLS = (
-    "if",
-    "when",
     "for_each",
     "max_parallel",
     "allow_failures",

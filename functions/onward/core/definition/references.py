@@ -17,10 +17,10 @@ from onward.core.problems import Path, Report, listed, shown
 
 RUN = ("id", "pipeline", "started", "try")
 STEP = ("name", "attempt")
-RESULT = ("output", "outputs")
+RESULT = ("output", "outputs", "state")
 HEADS = frozenset(["params", "env", "trigger", "run", "step", "steps"])
-RENDERED = (*KINDS, "outputs", "resources")
-"""The keys of a step whose values are rendered, when an attempt is submitted."""
+RENDERED = (*KINDS, "outputs", "resources", "if")
+"""The keys of a step whose values are rendered: when an attempt is submitted, or before there is one."""
 
 
 class Scope(msgspec.Struct, frozen=True):

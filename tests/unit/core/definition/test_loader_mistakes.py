@@ -31,6 +31,13 @@ from unit.core.definition.loading import SOUND, STEP, problems
         ("1h30m", "0s", "15: steps.clean.timeout: 0s is outside of 1s to 365d"),
         ("1h30m", "400d", "15: steps.clean.timeout: 400d is outside of 1s to 365d"),
         ("max_backoff: 10m", "max_backoff: 10s", "14: steps.clean.retry: `backoff` is longer than `max_backoff`; raise `max_backoff`"),
+        # control
+        ("needs: [clean]", "when: failure", "18: steps.totals.when: `failure` is about what a step needs, and this one needs nothing; add `needs`, or remove `when`"),
+        ("needs: [clean]", "needs: [clean]\n    when: failed", "19: steps.totals.when: must be one of success, failure, all_done, always, not `failed`; did you mean `failure`?"),
+        ("needs: [clean]", 'needs: [clean]\n    if: "{{ date"', "19: steps.totals.if: the template does not parse: unexpected end of template, expected 'end of print statement'."),
+        ("needs: [clean]", 'needs: [clean]\n    if: "{{ steps.tell.output }}"', "19: steps.totals.if: `tell` has not ended when `totals` begins; add it to `steps.totals.needs`"),
+        ("needs: [clean]", "needs: [clean]\n    if: [a]", "19: steps.totals.if: must be a template, not a list"),
+        ("needs: [clean]", "needs: [clean]\n    if: date > limit", "19: steps.totals.if: is always neither true nor false; write a template, such as `{{ date > limit }}`"),
         # streaming
         ("main: clean.py,", "main: clean.py, until: tel,", "12: steps.clean.dataflow.until: there is no step `tel`; did you mean `tell`?"),
         ("main: clean.py,", "main: clean.py, until: clean,", "12: steps.clean.dataflow.until: waits for itself"),
