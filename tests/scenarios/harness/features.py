@@ -55,8 +55,6 @@ TO_COME = frozenset(
         "trigger.message",
         "trigger.schedule",
         "trigger.pipeline",
-        "control.if",
-        "control.when",
         "control.for_each",
         "control.outputs",
         "control.unless_exists",

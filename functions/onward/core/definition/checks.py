@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from onward.core import params
+from onward.core.definition.control_checks import check_controls
 from onward.core.definition.grammar import CONTROLS, POLICIES
 from onward.core.definition.graph import Ancestors, ancestors
 from onward.core.definition.nodes import Node
@@ -34,8 +35,6 @@ RESERVED = HEADS | {
     "if",
     "else",
 }
-MAX_ALWAYS = 15
-"""With the clusters of a pipeline less than a sweep's width: what always runs must not fill it."""
 
 
 def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report) -> Pipeline:
@@ -47,7 +46,6 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     alike: dict[str, str] = {}
     for step in pipeline.steps:
         _step(step, root, report)
-        _when(step, root, report)
         _streaming(step, names, root, report)
         first = alike.setdefault(step.name.replace("_", "-"), step.name)
         if first != step.name:
@@ -57,7 +55,7 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
             )
     before = ancestors(pipeline, root, report)
     _drains(pipeline, before, root, report)
-    _always(pipeline, root, report)
+    check_controls(pipeline, root, report)
     check_texts(pipeline, before, root, env, report)
     return pipeline
 
@@ -120,18 +118,6 @@ def _step(step: Step, root: Node, report: Report) -> None:
             pass
 
 
-def _when(step: Step, root: Node, report: Report) -> None:
-    at = ("steps", step.name, "when")
-    if step.when != "success" and not step.needs:
-        message = f"{shown(step.when)} is about what a step needs, and this one needs nothing"
-        report.say(root.line_at(at), at, message, "add `needs`, or remove `when`")
-    condition = step.condition
-    if condition and not templates.is_template(condition) and condition not in ("true", "false"):
-        at = ("steps", step.name, "if")
-        hint = f"write a template, such as `{{{{ {shown(condition, bare=True)} }}}}`"
-        report.say(root.line_at(at), at, "is always neither true nor false", hint)
-
-
 def _streaming(step: Step, names: set[str], root: Node, report: Report) -> None:
     """A streaming job never ends by itself, so its step says what its end is."""
     if not isinstance(step.does, Dataflow):
@@ -155,26 +141,11 @@ def _streaming(step: Step, names: set[str], root: Node, report: Report) -> None:
 
 
 def _drains(pipeline: Pipeline, before: Ancestors | None, root: Node, report: Report) -> None:
-    for step in filter(_drained, pipeline.steps):
-        assert isinstance(step.does, Dataflow)
-        until = step.does.until or ""
-        if before is not None and until in before.bits and before.has(until, step.name):
+    for step in pipeline.steps:
+        until = step.does.until if isinstance(step.does, Dataflow) else None
+        if until and before is not None and until in before.bits and before.has(until, step.name):
             at = ("steps", step.name, "dataflow", "until")
             message = f"{shown(until)} only starts when this step has ended"
             report.say(
                 root.line_at(at), at, message, f"remove {shown(step.name)} from what {shown(until)} needs"
             )
-
-
-def _drained(step: Step) -> bool:
-    return isinstance(step.does, Dataflow) and bool(step.does.until)
-
-
-def _always(pipeline: Pipeline, root: Node, report: Report) -> None:
-    found = [step for step in pipeline.steps if _drained(step) or step.when == "always"]
-    if len(found) > MAX_ALWAYS:
-        step = found[MAX_ALWAYS]
-        key = ("when",) if step.when == "always" else ("dataflow", "until")
-        at = ("steps", step.name, *key)
-        message = f"is one too many: at most {MAX_ALWAYS} steps have `until` or `when: always`"
-        report.say(root.line_at(at), at, message, "for all others `all_done` is enough")

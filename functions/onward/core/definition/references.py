@@ -19,7 +19,7 @@ RUN = ("id", "pipeline", "started", "try")
 STEP = ("name", "attempt")
 RESULT = ("output", "outputs", "state")
 HEADS = frozenset(["params", "env", "trigger", "run", "step", "steps"])
-RENDERED = (*KINDS, "outputs", "resources", "if")
+RENDERED = (*KINDS, "outputs", "resources", "if", "inputs")
 """The keys of a step whose values are rendered: when an attempt is submitted, or before there is one."""
 
 
