@@ -233,7 +233,8 @@ class Watcher:
                 if node.always and not asked and not isinstance(phase, Succeeded | Failed):
                     raise Violation(f"{key} ended as {new.state}, but {name} did not run to its end: {phase}")
                 well = well and isinstance(phase, Succeeded | Skipped)
-            if (well and not new.overran) != (new.state is RunState.SUCCEEDED):
+            overran = old is not None and old.overran
+            if (well and not overran) != (new.state is RunState.SUCCEEDED):
                 raise Violation(f"{key} ended as {new.state}, but its steps say otherwise")
 
     def _kept_its_deadline(self, key: RunKey, old: Run | None, new: Run) -> None:
