@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from onward.core.commands import Submit
 from onward.core.errors import UserError
 from onward.core.events import JobState, Verdict
+from onward.core.manifests import LAZY, decode, summary
 from onward.core.naming import job_name, try_number
 from onward.core.params import Moment, objects
 from onward.core.pipeline import Cluster, Dataproc, DeleteCluster, Drain, Step
@@ -131,7 +132,7 @@ class Jobs:
             **values,
             "params": values,
             "env": plan.env,
-            "trigger": found.trigger,
+            "trigger": self._trigger(found.trigger, needed),
             "run": {
                 "id": run,
                 "pipeline": found.pipeline,
@@ -141,6 +142,14 @@ class Jobs:
             "steps": steps,
             "step": {"name": node, "attempt": attempt},
         }
+
+    def _trigger(self, facts: dict[str, Any], needed: tuple[str, ...]) -> dict[str, Any]:
+        """With what a set is too large to keep in the run's document, if it is named."""
+        heads = {".".join(name.split(".")[:2]) for name in needed}
+        lazy = {"trigger", *(f"trigger.{fact}" for fact in LAZY)}
+        if "manifest" not in facts or "uris" in facts or not heads & lazy:
+            return facts
+        return {**facts, **summary(decode(self._objects.get(facts["manifest"])))}
 
     def _results(self, node: Document) -> dict[str, Any]:
         if not isinstance(node, Node):

@@ -21,6 +21,7 @@ from onward.core.errors import UserError
 if TYPE_CHECKING:
     from onward.caller import Caller
     from onward.calls.wire import Results
+    from onward.core.commands import TellOfSet
     from onward.core.state import Run
     from onward.deployed import Deployed
     from onward.engine import Engine
@@ -109,6 +110,7 @@ class Cloud:
             lambda: secrets.token_hex(8),
         )
         engine.on_run = _tell
+        engine.on_set = _tell_of_set
         engine.announcer = self._announcer
         return engine
 
@@ -257,6 +259,22 @@ def _tell(run: str, doc: Run, state: str) -> None:
             "run_state": state,
             "run": run,
             "pipeline": doc.pipeline,
+        }
+    )
+
+
+def _tell_of_set(told: TellOfSet) -> None:
+    """A line for what people should know of a set: `absent`, `refused` or `expired`."""
+    from onward.core.sets import spoken
+
+    log(
+        {
+            "severity": "WARNING",
+            "message": f"set {spoken(told.set, told.key)} of {told.pipeline} is {told.what}: {told.why}",
+            "set_state": told.what,
+            "set": told.set,
+            "pipeline": told.pipeline,
+            "key": told.key,
         }
     )
 

@@ -66,6 +66,7 @@ from onward.core.pipeline import (
     PipelineTrigger,
 )
 from onward.core.plan import WIDTH, Plan
+from onward.core.problems import shown
 from onward.core.runs import HORIZON, LONGEST_TIMER
 from onward.core.state import Closing, Document, Key, Member, MemberKey, Set, SetKey
 
@@ -118,6 +119,11 @@ def is_marked(trigger: SetTrigger) -> bool:
             return marker is not None or manifest is not None
         case _:
             return False
+
+
+def spoken(name: str, key: Mapping[str, str]) -> str:
+    """What people call a set: by what its members agree in."""
+    return " ".join(f"{each}={shown(value, bare=True)}" for each, value in key.items()) or name
 
 
 class _Draft:

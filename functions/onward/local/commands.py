@@ -7,6 +7,7 @@ the local runner's own options.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ from onward.ports import JobRequest
 ARGS = "args.json"
 OUTPUT = "output.json"
 
+_MANIFEST = re.compile(r"onward:sets/[0-9a-f]+/[0-9a-f]+\.json")
+"""The list of a set's members: a file of ours."""
 _SPARK_RESOURCES = {
     "driver_memory": "spark.driver.memory",
     "executor_memory": "spark.executor.memory",
@@ -39,8 +42,9 @@ _BEAM_RESOURCES = {
 class Commands:
     """Builds the command of a job, in the folder that is the job's own."""
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: Buckets, objects: Path | None = None) -> None:
         self._buckets = buckets
+        self._objects = objects
         self._root = f"{buckets.root}{os.sep}"
 
     def build(self, request: JobRequest, files: Path, folder: Path) -> Spec:
@@ -64,6 +68,8 @@ class Commands:
     def localised(self, value: Any) -> Any:
         """The value with every gs:// URI as a path, whose parent folder exists: buckets have no folders."""
         match value:
+            case str() if self._objects is not None and _MANIFEST.fullmatch(value):
+                return str(self._objects / value.removeprefix("onward:"))
             case str() if "gs://" in value:
                 if value.startswith("gs://") and "/" in value.removeprefix("gs://"):
                     self._buckets.make_parents(value)

@@ -17,12 +17,14 @@ from typing import Any
 
 import msgspec
 
+from onward.core.commands import TellOfSet
 from onward.core.errors import NotFound, UserError
 from onward.core.events import Bell, CancelRun, Event, StartRun
 from onward.core.facts import ByHand
 from onward.core.matching import ObjectArrival
 from onward.core.naming import next_try
 from onward.core.pipeline import watched
+from onward.core.sets import spoken
 from onward.core.starting import Fact, Refused, by_hand, spelled, starts
 from onward.core.state import NodeKey, Run, RunKey, RunState
 from onward.engine import Engine
@@ -82,6 +84,7 @@ class Runtime:
         )
         self.announcements = AnnouncementFile(self.folder.announcements)
         self.engine.announcer = self.announcements
+        self.engine.on_set = self._tell_of_set
         self._events = EventLoop(self.engine, loop, say)
         self._deployed = Deployed(workflows.absolute(), self.folder.files, self.engine.plans, say)
         self.views = Views(self.store, objects)
@@ -92,7 +95,7 @@ class Runtime:
         self.store.on_commit = self._committed
 
     def _make_services(self) -> dict[str, Service]:
-        commands = Commands(self.buckets)
+        commands = Commands(self.buckets, self.folder.objects)
         processes = ProcessService(self.folder.jobs, commands, self._files, self._rung, self._loop)
         python = PythonService(
             lambda told: Pool(self._loop, told),
@@ -246,6 +249,11 @@ class Runtime:
     def _touched(self, arrival: Arrival) -> None:
         self._ledger.touched(arrival.bucket, arrival.name, arrival.generation)
         self._events.wake()
+
+    def _tell_of_set(self, told: TellOfSet) -> None:
+        self._say(f"set {spoken(told.set, told.key)} of {told.pipeline} is {told.what}: {told.why}")
+        if told.what == "refused":
+            self.folder.bury(told.why, {"pipeline": told.pipeline, "set": told.set, "key": told.key})
 
     # What the services report
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from onward.core import params
+from onward.core.definition import set_checks
 from onward.core.definition.control_checks import check_controls
 from onward.core.definition.grammar import CONTROLS, POLICIES
 from onward.core.definition.graph import Ancestors, ancestors
@@ -41,6 +42,7 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     """The pipeline with its defaults parsed and its bucket's name rendered. Problems go to `report`."""
     pipeline = replace(pipeline, params=tuple(_param(param, root, report) for param in pipeline.params))
     pipeline = replace(pipeline, triggers=checked(pipeline, root, env, report))
+    pipeline = replace(pipeline, triggers=set_checks.checked(pipeline, root, env, report))
     _not_yet(root, report)
     names = {step.name for step in pipeline.steps}
     alike: dict[str, str] = {}
@@ -60,9 +62,10 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     return pipeline
 
 
+DONE = ("object", "objects", "batch")
 NOT_YET: frozenset[Path] = frozenset(
     [
-        *(("trigger", key) for key in TRIGGER.fields if key != "object"),
+        *(("trigger", key) for key in TRIGGER.fields if key not in DONE),
         *(("trigger", "object", key) for key in ("exclude", "min_size", "metadata")),
         *(("steps", "*", key) for key in CONTROLS),
         *((key,) for key in POLICIES),

@@ -17,10 +17,11 @@ from onward.core.pipeline import (
     Trigger,
 )
 
+SET = ("uris", "count", "bytes", "parts", "manifest", "set", "round")
 FACTS: dict[type, tuple[str, ...]] = {
     ObjectTrigger: ("uri", "bucket", "name", "generation", "size"),
-    ObjectsTrigger: (),
-    BatchTrigger: (),
+    ObjectsTrigger: SET,
+    BatchTrigger: SET,
     AbsentTrigger: (),
     MessageTrigger: ("topic", "id", "key"),
     ScheduleTrigger: ("schedule", "time"),
@@ -35,6 +36,8 @@ def named(pipeline: Pipeline) -> list[str] | None:
     found = {"on": None}
     for trigger in pipeline.triggers:
         found |= dict.fromkeys((*FACTS[type(trigger)], *sorted(captures(trigger))))
+        if isinstance(trigger, PipelineTrigger) and len(trigger.pipelines) > 1:
+            found |= dict.fromkeys((*SET, *trigger.join))
     return list(found)
 
 
@@ -43,6 +46,8 @@ def captures(trigger: Trigger) -> set[str]:
     match trigger:
         case ObjectTrigger(match=patterns):
             return {name for pattern in patterns for name in captured(pattern)}
+        case ObjectsTrigger(by=by) | BatchTrigger(by=by):
+            return set(by)
         case _:
             return set()
 
