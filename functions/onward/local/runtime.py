@@ -252,8 +252,6 @@ class Runtime:
 
     def _tell_of_set(self, told: TellOfSet) -> None:
         self._say(f"set {spoken(told.set, told.key)} of {told.pipeline} is {told.what}: {told.why}")
-        if told.what == "refused":
-            self.folder.bury(told.why, {"pipeline": told.pipeline, "set": told.set, "key": told.key})
 
     # What the services report
 

@@ -49,8 +49,6 @@ FEATURES = {
 }
 TO_COME = frozenset(
     {
-        "trigger.objects",
-        "trigger.batch",
         "trigger.absent_by",
         "trigger.message",
         "trigger.schedule",

@@ -1,0 +1,2 @@
+def load(uris):
+    return [uri.rpartition("/")[2] for uri in uris]
