@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 TOPICS = {
     "on_object": "object",
@@ -20,7 +21,7 @@ TOPICS = {
     "on_job_event": "completions",
 }
 """By entry point. A call of a python step and a timer come from queues: nobody can publish those."""
-OWN = ("onward-", "CloudPubSub")
+OWN = ("onward-reason", "onward-door", "onward-cut-from", "CloudPubSub")
 """What the names of attributes begin with that say why a letter is dead."""
 BATCH = 100
 SECONDS = 5.0
@@ -73,12 +74,16 @@ class Letters:
     def _again(self, letter: Any) -> str:
         """Publish it, then take it off: should this end in between, it is there twice, which harms nobody."""
         message, attributes = letter.message, letter.message.attributes
-        topic = TOPICS.get(attributes.get("onward-door", ""), self._source(attributes))
+        topic = TOPICS.get(attributes.get("onward-door", "")) or self._source(attributes)
+        # Others may listen to a pipeline's topic, and have dealt with it: so it goes to the topic of starts.
+        pipelines = self._pipelines(attributes) if topic.startswith("start-") else {}
+        topic = "start" if pipelines else topic
         if topic not in TOPICS.values():
             return "stays, as nobody can publish it: try its run again"
         if "onward-cut-from" in attributes:
             return "stays, as it was too large to be kept whole"
         kept = {name: value for name, value in attributes.items() if not name.startswith(OWN)}
+        kept |= pipelines
         again = {"data": message.data, "attributes": kept}
         self._publisher.publish(topic=f"{self._topic}{topic}", messages=[again])
         self._subscriber.acknowledge(subscription=self._name, ack_ids=[letter.ack_id])
@@ -88,6 +93,14 @@ class Letters:
         """Of one that Pub/Sub gave up: its subscription is named as its topic."""
         name = attributes.get("CloudPubSubDeadLetterSourceSubscription", "")
         return str(name).removeprefix(f"{self._prefix}-")
+
+    def _pipelines(self, attributes: Any) -> dict[str, str]:
+        """The attribute that says of which topic of a pipeline's a message is: its subscription knows it."""
+        name = attributes["CloudPubSubDeadLetterSourceSubscription"]
+        path = f"{self._name.rpartition('/')[0]}/{name}"
+        url = self._subscriber.get_subscription(subscription=path).push_config.push_endpoint
+        topics = parse_qs(urlsplit(url).query).get("topic")
+        return {"onward-topic": topics[0]} if topics else {}
 
 
 def _told(message: Any) -> str:

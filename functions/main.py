@@ -6,16 +6,19 @@ them; what they carry is not believed all the same (`onward.ingress`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from onward import wiring
 from onward.ingress import completions, messages, storage, timers
+from onward.ingress.envelope import TOPIC_HEADER
 
 if TYPE_CHECKING:
     from flask import Request
     from onward.ingress.facts import Parser
 
 Answer = tuple[str, int]
+NONE: Mapping[str, str] = {}
 
 
 def on_object(request: Request) -> Answer:
@@ -24,8 +27,9 @@ def on_object(request: Request) -> Answer:
 
 
 def on_message(request: Request) -> Answer:
-    """A message on the topic that starts runs."""
-    return _answer("on_message", messages.parse_start, request)
+    """A message on the topic that starts runs, or on a pipeline's: its subscription names that as `topic`."""
+    topic = request.args.get("topic")
+    return _answer("on_message", messages.parse, request, {TOPIC_HEADER: topic} if topic else {})
 
 
 def on_command(request: Request) -> Answer:
@@ -53,5 +57,5 @@ def run_python(request: Request) -> Answer:
     return "", wiring.run_python(dict(request.headers), request.get_data())
 
 
-def _answer(door: str, parse: Parser, request: Request) -> Answer:
-    return "", wiring.receive(door, parse, dict(request.headers), request.get_data())
+def _answer(door: str, parse: Parser, request: Request, more: Mapping[str, str] = NONE) -> Answer:
+    return "", wiring.receive(door, parse, {**dict(request.headers), **more}, request.get_data())

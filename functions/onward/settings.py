@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def topic(self, name: str) -> str:
         """A topic's full name."""
-        return f"projects/{self.project}/topics/{name}"
+        return name if name.startswith("projects/") else f"projects/{self.project}/topics/{name}"
 
 
 class _Rule(NamedTuple):

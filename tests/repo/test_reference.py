@@ -53,9 +53,8 @@ def records(shape: Shape, at: tuple[str, ...] = ()) -> Iterator[tuple[str, Recor
     match shape:
         case Record(fields=fields):
             done = {key: field for key, field in fields.items() if (*at, key) not in NOT_YET}
-            kinds = ("object",) if at == ("trigger",) else shape.one_of
             named = [key for key in at if key != "*"]
-            yield (named[-1] if named else ""), replace(shape, fields=done, one_of=kinds)
+            yield (named[-1] if named else ""), replace(shape, fields=done)
             for key, field in done.items():
                 yield from records(field.shape, (*at, key))
         case Named(item=item):

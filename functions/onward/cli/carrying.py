@@ -1,4 +1,4 @@
-"""Publish a message and follow the run it is about to its end, whichever runtime carries it."""
+"""Publish a message and follow the runs it is about to their ends, whichever runtime carries them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onward.local.topics import Message, Published
 
 
 class Carrier:
-    """Carries one message, and the run it is about.
+    """Carries one message, and the runs it is about.
 
     Should the runtime at work end first, the run goes on in the next one, perhaps in this command. A start
     that is published twice because of that is one run, by its key.
@@ -43,7 +43,7 @@ class Carrier:
             raise Left(self._farewell(), error) from None
 
     def carry(self, topic: str, message: Message) -> Iterator[dict[str, Any]]:
-        """The run after each change, to its end.
+        """Each run after each change, to its end.
 
         A signal may come here or where a change is shown: the end of the `with` block makes it a Left.
         """
@@ -54,7 +54,8 @@ class Carrier:
             try:
                 if self.published is None:
                     self.published = self._publish(way, topic, message)
-                yield from way.follow(self.published.run)
+                for run in self.published.runs:
+                    yield from way.follow(run)
                 return
             except Gone:
                 pass
@@ -82,11 +83,14 @@ class Carrier:
     def _farewell(self) -> str:
         if self.published is None:
             return "stopped before anything was started"
-        run = self.published.run
-        cancel = f"  # stop it\n  {self._places.command('cancel', run)}"
+        if not self.published.runs:
+            return "stopped; the message had started nothing"
+        runs = f"run {' and run '.join(self.published.runs)}"
+        cancels = (self._places.command("cancel", run) for run in self.published.runs)
+        cancel = "\n".join(("  # stop it", *(f"  {line}" for line in cancels)))
         if not self.here:
-            return f"Left run {run} to the runtime that carries it.\n{cancel}"
+            return f"Left {runs} to the runtime that carries it.\n{cancel}"
         return (
-            f"Left run {run} where it is; it goes on while a runtime is at work.\n"
+            f"Left {runs} where it is; it goes on while a runtime is at work.\n"
             f"  # go on with it\n  {self._places.command('up')}\n{cancel}"
         )

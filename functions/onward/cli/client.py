@@ -32,9 +32,9 @@ class Client:
         """Returns once it is committed. Raises what the runtime says of it, or Gone."""
         data = base64.b64encode(message.data).decode()
         body = json.dumps({"messages": [{"data": data, "attributes": dict(message.attributes)}]})
-        path = f"/v1/projects/local/topics/{quote(topic, safe='')}:publish"
-        answer = self._ask("POST", path, body)
-        return Published(answer["messageIds"][0], answer["runs"][0])
+        full = topic if topic.startswith("projects/") else f"projects/local/topics/{topic}"
+        answer = self._ask("POST", f"/v1/{quote(full)}:publish", body)
+        return Published(answer["messageIds"][0], tuple(answer["runs"]))
 
     def follow(self, run: str) -> Iterator[dict[str, Any]]:
         """The run after each change, to its end. Raises Gone when the runtime ends first."""

@@ -9,9 +9,9 @@ import msgspec
 
 from onward.artifacts import definition_id, file_object, modules, template_object
 from onward.catalog import Catalog, Entry
-from onward.core import templates
+from onward.core import schedules, templates
 from onward.core.errors import BadTemplate
-from onward.core.pipeline import Dataflow, Dataproc, Workflow, watched
+from onward.core.pipeline import Dataflow, Dataproc, Pipeline, Workflow, topics, watched
 from onward.core.plan import Plan
 from onward.core.problems import Finding, shown
 
@@ -27,6 +27,15 @@ class Template(msgspec.Struct, frozen=True):
     setup: str | None
     image: str | None
     """A Dockerfile of the pipeline's own."""
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """A job of Cloud Scheduler."""
+
+    name: str
+    cron: str
+    time_zone: str
+    pipeline: str
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -47,7 +56,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     buckets: tuple[str, ...]
     """To be watched."""
     topics: tuple[str, ...] = ()
-    schedules: tuple[str, ...] = ()
+    """To be subscribed to: by name, or another project's by its full name."""
+    schedules: tuple[Schedule, ...] = ()
     definitions: Mapping[str, str]
     """Workflows: id → source, relative to the manifest."""
     kept: tuple[str, ...] = ()
@@ -69,6 +79,8 @@ def manifest(catalog: Catalog, plans: Mapping[str, Plan], kept: Collection[str])
     own = {id_ for entry in entries for id_, _ in definitions(entry)}
     return Manifest(
         env=catalog.env,
+        topics=_set(iter(topics(entry.pipeline for entry in entries))),
+        schedules=tuple(each for entry in entries for each in _schedules(entry.pipeline)),
         buckets=tuple(watched(entry.pipeline for entry in entries)),
         definitions={id_: f"definitions/{id_}.yaml" for id_ in own.union(kept)},
         kept=_set(id_ for id_ in kept if id_ not in own),
@@ -79,6 +91,12 @@ def manifest(catalog: Catalog, plans: Mapping[str, Plan], kept: Collection[str])
             for entry in entries
         },
     )
+
+
+def _schedules(pipeline: Pipeline) -> Iterator[Schedule]:
+    for number, trigger in enumerate(pipeline.triggers):
+        if (timing := schedules.timing(trigger)) is not None:
+            yield Schedule(schedules.name(pipeline, number), *timing, pipeline.name)
 
 
 def definitions(entry: Entry) -> Iterator[tuple[str, str]]:

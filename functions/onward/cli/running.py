@@ -14,7 +14,7 @@ import click
 from onward.cli.places import Places
 
 if TYPE_CHECKING:
-    from onward.local.topics import Message
+    from onward.local.topics import Message, Published
 
 SUCCEEDED, FAILED = 0, 1
 
@@ -89,12 +89,13 @@ def cancel(places: Places, run_id: str, as_json: bool) -> int:
 @click.option("--attribute", "given", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @click.pass_obj
 def publish(places: Places, topic: str, data: str, given: tuple[str, ...]) -> int:
-    """Publish a message to TOPIC: onward-start or onward-command.
+    """Publish a message to TOPIC: a pipeline's, onward-start or onward-command.
 
-    Returns when what it asks for is committed. Where no runtime is at work, this command is one until the run
-    has ended. The exit code is 0 once the message is taken, whatever becomes of the run.
+    Returns when what it asks for is committed. Where no runtime is at work, this command is one until its
+    runs have ended. The exit code is 0 once the message is taken, whatever becomes of them.
 
     \b
+    onward publish orders --data '{"id": 17}' --attribute kind=new
     onward publish onward-start --data '{"pipeline": "weather", "params": {"date": "2013-06-30"}}'
     onward publish onward-command --data '{"command": "cancel", "run": "..."}'
     """
@@ -104,13 +105,22 @@ def publish(places: Places, topic: str, data: str, given: tuple[str, ...]) -> in
 
     message = Message(_data(data), _pairs(given, "--attribute"))
     with Carrier(places, say) as carrier, progress(quiet=True) as shown:
-        for number, details in enumerate(carrier.carry(topic, message)):
-            if number == 0 and carrier.published is not None:
-                click.echo(f"message {carrier.published.id}: run {carrier.published.run}")
+        told = False
+        for details in carrier.carry(topic, message):
+            told = told or _tell(carrier.published)
             if not carrier.here:
                 break
             shown.show(details)
+        if not told:
+            _tell(carrier.published)
     return SUCCEEDED
+
+
+def _tell(published: Published | None) -> bool:
+    if published is not None:
+        runs = [f"run {run}" for run in published.runs]
+        click.echo(f"message {published.id}: {' and '.join(runs) or 'no run'}")
+    return published is not None
 
 
 def _command(places: Places, run_id: str, *, as_json: bool, **command: Any) -> dict[str, Any]:

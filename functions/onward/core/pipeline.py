@@ -351,6 +351,12 @@ class Pipeline(msgspec.Struct, frozen=True):
         raise KeyError(name)
 
 
+def topics(pipelines: Iterable[Pipeline]) -> set[str]:
+    """The topics whose messages are waited for."""
+    found = (each for pipeline in pipelines for each in pipeline.triggers)
+    return {trigger.topic for trigger in found if isinstance(trigger, MessageTrigger)}
+
+
 def watched(pipelines: Iterable[Pipeline]) -> list[str]:
     """The buckets whose objects are waited for."""
     found = {getattr(trigger, "bucket", "") for each in pipelines for trigger in each.triggers}

@@ -1,7 +1,13 @@
-"""Times: what a trigger's time is called, and how it is told."""
+"""Times: when a trigger's next one is, what it is called, and how it is told.
+
+A cron expression has five fields, as Cloud Scheduler takes them, and is read as cron itself does: where both
+days of the month and of the week are restricted, either counts. A time that clocks skip in spring comes when
+they have; one that they show twice in autumn comes the first time.
+"""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -13,7 +19,20 @@ from onward.core.params import Moment
 from onward.core.pipeline import AbsentTrigger, Pipeline, ScheduleTrigger, Trigger
 from onward.core.problems import shown
 
-_EPOCH = Moment(1970, 1, 1, tzinfo=UTC)
+EPOCH = Moment(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+_UNITS = (
+    "0?[0-9]|[1-5][0-9]",
+    "0?[0-9]|1[0-9]|2[0-3]",
+    "0?[1-9]|[12][0-9]|3[01]",
+    "0?[1-9]|1[0-2]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec",
+    "[0-7]|sun|mon|tue|wed|thu|fri|sat",
+)
+_TERMS = (rf"(\*|({unit})(-({unit}))?)(/[1-9][0-9]?)?" for unit in _UNITS)
+CRON = re.compile(r"\s+".join(f"{term}(,{term})*" for term in _TERMS), re.IGNORECASE)
+"""What Terraform and Cloud Scheduler take: neither seconds, nor the extensions of some crons."""
+LONGEST = 500
+SUCH_CRON = "write minute, hour, day, month, day of the week, such as `0 6 * * mon-fri`"
 
 
 def timing(trigger: Trigger) -> tuple[str, str] | None:
@@ -46,6 +65,23 @@ def is_named(pipeline: Pipeline, number: int, tick: Tick) -> bool:
     return tick.pipeline == pipeline.name and tick.schedule == name(pipeline, number)
 
 
+def following(cron: str, time_zone: str, after: int) -> int | None:
+    """The first time (µs) after that one; None: there is none any more. Raises `UserError`."""
+    from cronsim import CronSim, CronSimError
+
+    if len(cron) > LONGEST or not CRON.fullmatch(cron.strip()):
+        raise UserError(f"{shown(cron)} is not a cron expression; {SUCH_CRON}")
+    start = moment(after, time_zone)
+    try:
+        # In the hour that autumn repeats, the expression's own clock has not told it apart from the first.
+        later = (int((each - EPOCH) / MICROSECOND) for each in CronSim(cron, start))
+        return next((time for time in later if time > after), None)
+    except CronSimError as error:
+        raise UserError(f"{shown(cron)} is not a cron expression: {error}; {SUCH_CRON}") from None
+    except OverflowError:
+        return None
+
+
 @lru_cache(256)
 def zone(time_zone: str) -> ZoneInfo:
     """Raises `UserError`."""
@@ -59,7 +95,7 @@ def zone(time_zone: str) -> ZoneInfo:
 
 def moment(time: int, time_zone: str = "UTC") -> Moment:
     """The time (µs) as clocks of that zone show it. Raises `UserError`."""
-    found = (_EPOCH + timedelta(microseconds=time)).astimezone(zone(time_zone))
+    found = (EPOCH + timedelta(microseconds=time)).astimezone(zone(time_zone))
     assert isinstance(found, Moment)
     return found
 

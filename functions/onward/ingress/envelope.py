@@ -29,6 +29,12 @@ _HTTP = re.compile(
 """Headers that are no attributes of an unwrapped message; some of them are secret."""
 
 
+TOPIC_HEADER = "x-onward-topic"
+"""The header by which an entry point says of which topic of a pipeline's a message is."""
+TOPIC, ID = "onward-topic", "onward-id"
+"""Attributes by which a dead letter keeps that, and the message's id."""
+
+
 class Request(NamedTuple):
     """An HTTP request: header names in lower case, and the time of its arrival (µs)."""
 
@@ -153,6 +159,8 @@ def letter(request: Request) -> tuple[bytes, Mapping[str, str]]:
     except BadEvent:
         found = None
     if isinstance(found, Message):
-        return found.data, found.attributes
+        topic = request.headers.get(TOPIC_HEADER)
+        same = {} if topic is None else {TOPIC: topic, ID: found.id}
+        return found.data, {**found.attributes, **same}
     told = {name: text for name, text in request.headers.items() if name.startswith("ce-")}
     return request.body, {**told, "content-type": request.headers.get("content-type", "")}

@@ -1,5 +1,6 @@
 """What people and programs publish: messages that start a run, and messages that command one.
 
+a topic    of a pipeline: anything; the pipelines' triggers say what they make of it
 start      {"pipeline": ..., "params": {...}, "key": ...}, of which the same key is the same run;
            or attributes `pipeline` and `key`, and the params as data
 command    {"command": "cancel" | "retry", "run": ..., "newest_plan": false}
@@ -12,11 +13,12 @@ from typing import Any
 
 import msgspec
 
+from onward.core import facts
 from onward.core.errors import BadEvent
 from onward.core.facts import ByHand
 from onward.core.problems import shown
 from onward.ingress.decoding import decode, run_id
-from onward.ingress.envelope import CloudEvent, Message, Request, opened
+from onward.ingress.envelope import ID, TOPIC, TOPIC_HEADER, CloudEvent, Message, Request, opened
 from onward.ingress.facts import Command, Facts, Result, parser
 
 _START = '{"pipeline": "weather", "params": {}}'
@@ -28,9 +30,16 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 @parser
-def parse_start(request: Request) -> Result:
-    """`ByHand`; its key is the message's id if the publisher gave none."""
+def parse(request: Request) -> Result:
+    """`Message` of a pipeline's topic; or `ByHand`, whose key is the message's id if it was given none."""
     message = _message(request)
+    topic = request.headers.get(TOPIC_HEADER)
+    if topic is not None:
+        return Facts((facts.Message(topic, message.id, message.data, dict(message.attributes)),))
+    if TOPIC in message.attributes:  # a dead letter of a pipeline's topic, published again to ours
+        attributes = dict(message.attributes)
+        topic, id_ = attributes.pop(TOPIC), attributes.pop(ID, message.id)
+        return Facts((facts.Message(topic, id_, message.data, attributes),))
     start = read_start(message.data, message.attributes, "the message")
     return Facts((msgspec.structs.replace(start, key=start.key or message.id),))
 

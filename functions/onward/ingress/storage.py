@@ -26,6 +26,7 @@ class _Named(msgspec.Struct, frozen=True):
     generation: Int64
     updated: str
     size: Int64 = 0
+    metadata: dict[str, str] = {}
 
 
 class _Described(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class _Described(msgspec.Struct, frozen=True):
 
     size: Int64 = 0
     updated: str | None = None
+    metadata: dict[str, str] = {}
 
 
 @parser
@@ -43,7 +45,7 @@ def parse(request: Request) -> Result:
             return _notified(message, request.at)
         case CloudEvent(type=kind, data=data) if kind == FINALIZED:
             found = decode(data, _Named, "the event's data", _OBJECT)
-            return _arrival(found.bucket, found.name, found.generation, found.size, found.updated, request.at)
+            return _arrival(found, request.at)
         case CloudEvent(type=kind):
             return Ignored(f"only a finalized object starts a run, not {shown(kind)}")
 
@@ -54,14 +56,15 @@ def _notified(message: Message, now: int) -> Result:
         return Ignored(f"only a finalized object starts a run, not {shown(kind)}")
     body = message.data if message.attribute("payloadFormat") != "NONE" else b""
     found = decode(body or b"{}", _Described, "the notification's data", _OBJECT)
-    return _arrival(
+    named = _Named(
         _attribute(message, "bucketId"),
         _attribute(message, "objectId"),
         _attribute(message, "objectGeneration"),
-        found.size,
         found.updated or _attribute(message, "eventTime"),
-        now,
+        found.size,
+        found.metadata,
     )
+    return _arrival(named, now)
 
 
 def _attribute(message: Message, name: str) -> str:
@@ -71,16 +74,16 @@ def _attribute(message: Message, name: str) -> str:
     return value
 
 
-def _arrival(bucket: str, name: str, generation: Int64, size: Int64, updated: str, now: int) -> Result:  # noqa: PLR0913, PLR0917
-    if not bucket or not name:
+def _arrival(found: _Named, now: int) -> Result:
+    if not found.bucket or not found.name:
         raise BadEvent("an object must have a bucket and a name")
-    at = microseconds(updated, "the object's time")
+    at = microseconds(found.updated, "the object's time")
     if now - at > HORIZON:
         return Poison(
             f"the object arrived {(now - at) // DAY} days ago; after {HORIZON // DAY} days nobody knows "
             "whether it has started a run already"
         )
-    arrival = ObjectArrival(
-        bucket, name, str(int64(generation, "the object's generation")), int64(size, "the object's size")
-    )
+    generation = str(int64(found.generation, "the object's generation"))
+    size = int64(found.size, "the object's size")
+    arrival = ObjectArrival(found.bucket, found.name, generation, size, found.metadata)
     return Facts((ObjectFinalized(arrival, at),))

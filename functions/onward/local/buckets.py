@@ -23,6 +23,8 @@ _LABEL = "[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
 _BUCKET = re.compile(rf"(?=.{{3,222}}\Z){_LABEL}(\.{_LABEL})*")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _LEAVING = re.compile(r"\A//|/\.\.(?![A-Za-z0-9._-])|\0")
+METADATA = "user.onward."
+"""What the names of the extended attributes begin with that stand for an object's metadata."""
 _TEMPORARY = (".tmp", ".part", ".crdownload", ".swp", "~")
 
 
@@ -114,6 +116,20 @@ class Buckets:
                     yield Listed(f"gs://{bucket}/{found}", generation(status), status.st_size)
         except OSError as error:
             raise UserError(f"{pattern!r} can't be looked up below {self.root}: {_reason(error)}") from None
+
+    def metadata(self, bucket: str, name: str) -> dict[str, str]:
+        """What a file's writer said of it: its extended attributes `user.onward.<key>`.
+
+        None where the file system has none, or the file is gone.
+        """
+        path = os.path.join(self.root, bucket, name)
+        found = {}
+        with contextlib.suppress(OSError, ValueError):
+            for attribute in os.listxattr(path, follow_symlinks=False):
+                if attribute.startswith(METADATA):
+                    value = os.getxattr(path, attribute, follow_symlinks=False)
+                    found[attribute.removeprefix(METADATA)] = value.decode(errors="replace")
+        return found
 
     def write(self, uri: str, content: bytes) -> Path:
         """Make `content` the object: readers and a crash see all of it or what was there before."""

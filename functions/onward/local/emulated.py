@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from onward.core.errors import NotFound, UserError
+from onward.core.facts import Message
 from onward.core.naming import next_try, run_id
 from onward.core.params import bind
+from onward.core.pipeline import topics
 from onward.core.state import Run, RunKey, RunState
 from onward.local.buckets import Buckets
 from onward.local.folder import StateFolder
@@ -91,6 +93,15 @@ class Emulated:
         self._publish(START, {"pipeline": pipeline, "params": params, "key": key})
         await self._until(run, lambda doc: doc is not None)
         return run
+
+    async def deliver(self, message: Message) -> list[str]:
+        """Publish to a pipeline's topic. What that starts is heard of later, as in the cloud."""
+        Topic(self._settings.topic(message.topic)).publish([(message.data, message.attributes)])
+        return []
+
+    def topics(self) -> set[str]:
+        """Those that pipelines listen to."""
+        return topics(entry.pipeline for entry in self._stack.uploaded.catalog.pipelines.values())
 
     async def cancel(self, run: str) -> None:
         """Cancel a run. Returns once that is committed; the run ends when its jobs have."""

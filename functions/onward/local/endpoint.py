@@ -33,7 +33,7 @@ MAX_BODY = 10_000_000
 """Bytes of a publish request, as Pub/Sub has it."""
 MAX_MESSAGES = 1_000
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
-_PUBLISH = re.compile(r"/v1/projects/[^/]+/topics/(?P<topic>[^/]+):publish")
+_PUBLISH = re.compile(r"/v1/(?P<full>projects/[^/]+/topics/(?P<topic>[^/]+)):publish")
 _RUN = re.compile(r"/v1/runs/(?P<run>[^/]+)(?P<events>/events)?")
 _STATUS = {
     400: "INVALID_ARGUMENT",
@@ -106,7 +106,8 @@ class Endpoint:
             case "GET", path if found := _RUN.fullmatch(path):
                 return self._run(found["run"], follows=bool(found["events"]))
             case "POST", path if found := _PUBLISH.fullmatch(path):
-                return await self._publish(found["topic"], request)
+                topics = self._runtime.topics()
+                return await self._publish(found["full" if found["full"] in topics else "topic"], request)
         return _error(404, f"there is no {request.method} {request.path} here")
 
     def _run(self, run: str, *, follows: bool) -> Response:
@@ -123,9 +124,10 @@ class Endpoint:
                 415, "a message is published as JSON: set the header content-type: application/json"
             )
         published = await publish(self._runtime, topic, _messages(request.body))
-        self.asked.update(one.run for one in published)
+        runs = [run for one in published for run in one.runs]
+        self.asked.update(runs)
         # Pub/Sub answers the ids alone; clients leave aside what they do not know.
-        return _json({"messageIds": [one.id for one in published], "runs": [one.run for one in published]})
+        return _json({"messageIds": [one.id for one in published], "runs": runs})
 
 
 class _PubsubMessage(msgspec.Struct, frozen=True):

@@ -20,10 +20,10 @@ import msgspec
 from onward.core.commands import TellOfSet
 from onward.core.errors import NotFound, UserError
 from onward.core.events import Bell, CancelRun, Event, StartRun
-from onward.core.facts import ByHand
+from onward.core.facts import ByHand, Message
 from onward.core.matching import ObjectArrival
 from onward.core.naming import next_try
-from onward.core.pipeline import watched
+from onward.core.pipeline import topics, watched
 from onward.core.sets import spoken
 from onward.core.starting import Fact, Refused, by_hand, spelled, starts
 from onward.core.state import NodeKey, Run, RunKey, RunState
@@ -161,6 +161,18 @@ class Runtime:
         await self._done(start)
         return start.run
 
+    async def deliver(self, message: Message) -> list[str]:
+        """Take a message of a pipeline's topic. Returns the runs that it started, once they are committed."""
+        self._deployed.refresh()
+        events = self._starts(message)
+        await asyncio.gather(*map(self._done, events))
+        return [event.run for event in events if isinstance(event, StartRun)]
+
+    def topics(self) -> set[str]:
+        """Those that pipelines listen to."""
+        self._deployed.refresh()
+        return topics(self._deployed.pipelines.values())
+
     async def cancel(self, run: str) -> None:
         """Cancel a run. Returns once that is committed; the run ends when its jobs have."""
         self._run(run)
@@ -225,7 +237,8 @@ class Runtime:
             bucket, name, generation = arrival.bucket, arrival.name, arrival.generation
             self._ledger.took(bucket, name, generation)
             settle = partial(self._ledger.settle, bucket, name, generation)
-            events = self._starts(ObjectArrival(bucket, name, generation, arrival.size))
+            metadata = self.buckets.metadata(bucket, name)
+            events = self._starts(ObjectArrival(bucket, name, generation, arrival.size, metadata))
             if events:
                 # The last one's commit covers the others: they are decided in order.
                 self._events.post(events[:-1])

@@ -32,7 +32,8 @@ resource "google_pubsub_subscription" "push" {
   expiration_policy { ttl = "" }
 
   push_config {
-    push_endpoint = var.endpoints[each.value.function]
+    # Which topic a message is of, no message says itself.
+    push_endpoint = "${var.endpoints[each.value.function]}${each.value.says == null ? "" : "?topic=${urlencode(each.value.says)}"}"
     oidc_token {
       service_account_email = var.caller
       audience              = var.endpoints[each.value.function]

@@ -19,8 +19,8 @@ variable "topics" {
 }
 
 variable "routes" {
-  description = "topology's `routes`: which topic is pushed to which function, and where what it can't take goes."
-  type        = map(object({ topic = string, function = string, dead_letter = string }))
+  description = "topology's `routes`: which topic is pushed to which function (which is told what it is called, if it `says` so), and where what it can't take goes."
+  type        = map(object({ topic = string, function = string, dead_letter = string, says = optional(string) }))
   validation {
     condition     = alltrue([for r in var.routes : contains(keys(var.topics), r.dead_letter)])
     error_message = "Every route needs a dead letter that is one of the topics."

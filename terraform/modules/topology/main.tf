@@ -69,8 +69,8 @@ locals {
 
 locals {
   routes = merge(
-    { for key, f in local.functions : f.topic => { topic = f.topic, function = key, dead_letter = f.dead_letter } if f.topic != null },
-    { for key, t in local.pipeline_topics : key => { topic = strcontains(t, "/") ? t : key, function = "on_message", dead_letter = "dead-letter" } },
+    { for key, f in local.functions : f.topic => { topic = f.topic, function = key, dead_letter = f.dead_letter, says = null } if f.topic != null },
+    { for key, t in local.pipeline_topics : key => { topic = strcontains(t, "/") ? t : key, function = "on_message", dead_letter = "dead-letter", says = t } },
   )
   watched = toset([for key, b in local.buckets : key if contains(var.deployment.buckets, b.name)])
 

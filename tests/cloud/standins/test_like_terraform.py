@@ -41,7 +41,7 @@ def test_a_subscription_repeats_and_gives_up_as_terraform_says(
     with grpc.insecure_channel(pubsub_address) as channel:
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
-        deployment.subscribe(pubsub_address, "127.0.0.1:9")
+        deployment.subscribe(pubsub_address, "127.0.0.1:9", ())
         project = f"projects/{deployment.PROJECT}"
         found = {each.name: each for each in subscriber.list_subscriptions(project=project)}
         for topic, door in deployment.DOORS.items():

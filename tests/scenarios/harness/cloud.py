@@ -59,6 +59,8 @@ class Delivery(NamedTuple):
     door: str
     headers: Mapping[str, str]
     body: bytes
+    topic: str = ""
+    """Of a pipeline's: its subscription says it."""
     task: str = ""
     tries: int = 0
 
@@ -124,14 +126,17 @@ class Cloud:
     def drop(self, drop: Drop) -> None:
         path = self._buckets.path(f"gs://{drop.bucket}/{drop.name}")
         if not drop.again:
-            write(path, drop.content, self._at)
+            write(path, drop.content, self._at, drop.metadata)
         status = path.stat()
         identity = f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
         described = resource(
-            drop.bucket, drop.name, generation(identity), status.st_size, status.st_mtime_ns // 1_000
+            drop.bucket,
+            drop.name,
+            generation(identity),
+            status.st_size,
+            status.st_mtime_ns // 1_000,
+            self._buckets.metadata(drop.bucket, drop.name),
         )
-        if drop.metadata:
-            described["metadata"] = drop.metadata
         self._notice("on_object", notices.object_final(described))
 
     def delete(self, gone: Object) -> None:
@@ -143,7 +148,7 @@ class Cloud:
         sent = push(data.encode() if isinstance(data, str) else data, dict(message.attributes))
         sent["message"]["messageId"] = sent["message"]["message_id"] = message.id or str(next(self._order))
         sent["subscription"] = f"projects/{self._project}/subscriptions/{message.topic}"
-        self._post(door, sent)
+        self._post(door, sent, "" if message.topic in DOOR_OF else message.topic)
 
     def published(self, topic: str, messages: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
         """By an entry point."""
@@ -160,7 +165,7 @@ class Cloud:
     def _task(self, task: Any) -> None:
         door = "run_python" if "/queues/onward-python/" in task.name else "on_timer"
         due = round(task.schedule_time.timestamp() * SECOND) if task.schedule_time else self._at
-        call = Delivery(door, dict(task.http_request.headers), task.http_request.body, task.name)
+        call = Delivery(door, dict(task.http_request.headers), task.http_request.body, task=task.name)
         if due > self._at:
             heapq.heappush(self._due, (due, next(self._order), call))
         else:
@@ -187,9 +192,9 @@ class Cloud:
     def _notice(self, door: str, notice: notices.Notice) -> None:
         self._post(door, push(notice.data, dict(notice.attributes)))
 
-    def _post(self, door: str, body: dict[str, Any]) -> None:
+    def _post(self, door: str, body: dict[str, Any], topic: str = "") -> None:
         sent = request(body)
-        self._add(Delivery(door, sent.headers, sent.body))
+        self._add(Delivery(door, sent.headers, sent.body, topic))
 
     def _add(self, delivery: Delivery) -> None:
         """It comes twice. The second time may be after much else has happened."""
@@ -297,6 +302,7 @@ class _Request:
 
     def __init__(self, delivery: Delivery) -> None:
         self.headers = delivery.headers
+        self.args = {"topic": delivery.topic} if delivery.topic else {}
         self._body = delivery.body
 
     def get_data(self) -> bytes:

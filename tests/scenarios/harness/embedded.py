@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from onward.core import facts
 from onward.core.errors import OnwardError
 from onward.local import topics
+from onward.local.buckets import METADATA
 from onward.local.runtime import Runtime
 from onward.local.watcher import Arrival
 from onward.ports import Objects, Service, Store
@@ -17,6 +19,7 @@ from scenarios.harness.jobs import Job, Jobs, Scripted
 from scenarios.harness.scenario import Drop, Object, Publish
 from scenarios.harness.virtual import VirtualLoop
 
+NOTHING: Mapping[str, str] = {}
 REAL = ("python", "pipeline", "cluster", "drain")
 """What really runs: of the other kinds, jobs are doubles."""
 
@@ -62,7 +65,7 @@ class Embedded:
                 Arrival(drop.bucket, drop.name, generation, status.st_size, status.st_mtime_ns // 1_000)
             )
             return
-        write(path, drop.content, self.now())
+        write(path, drop.content, self.now(), drop.metadata)
 
     def delete(self, gone: Object) -> None:
         self._runtime.buckets.path(f"gs://{gone.bucket}/{gone.name}").unlink()
@@ -70,6 +73,10 @@ class Embedded:
     def publish(self, message: Publish) -> None:
         data = message.data
         raw = data.encode() if isinstance(data, str) else b"" if data is None else msgspec.json.encode(data)
+        if message.id and message.topic in self._runtime.topics():  # else its id is drawn
+            given = facts.Message(message.topic, message.id, raw, message.attributes)
+            self._wait(self._runtime.deliver(given))
+            return
         sent = topics.Message(raw, message.attributes)
         self._wait(topics.publish(self._runtime, message.topic, [sent]))
 
@@ -154,10 +161,12 @@ def _announced(event: dict[str, Any]) -> dict[str, Any]:
     return {**event["data"], "id": event["id"], "kind": kind}
 
 
-def write(path: Path, content: str, now: int) -> None:
+def write(path: Path, content: str, now: int, metadata: Mapping[str, str] = NOTHING) -> None:
     """A file that is there whole, written at that time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.tmp")
     draft.write_text(content)
+    for key, value in metadata.items():
+        os.setxattr(draft, METADATA + key, value.encode())
     os.utime(draft, ns=(now * 1_000, now * 1_000))
     draft.replace(path)

@@ -16,7 +16,7 @@ from unit.ingress.envelopes import PAYLOADS, RUN, binary, encoded, ours, push, p
 
 PARSERS = [
     storage.parse,
-    messages.parse_start,
+    messages.parse,
     messages.parse_command,
     completions.parse,
     timers.parse_wake,

@@ -1,27 +1,28 @@
 from __future__ import annotations
 
 import pytest
-from onward.core.facts import ByHand
+from onward.core.facts import ByHand, Message
+from onward.ingress.envelope import letter
 from onward.ingress.facts import Command, Facts, Poison
-from onward.ingress.messages import parse_command, parse_start
-from unit.ingress.envelopes import RUN, binary, payload, pushed, unwrapped
+from onward.ingress.messages import parse, parse_command
+from unit.ingress.envelopes import RUN, binary, payload, push, pushed, request, unwrapped
 
 
 @pytest.mark.parametrize("wrap", [pushed, unwrapped])
 def test_a_start_names_the_pipeline_in_its_data_or_in_its_attributes(wrap):
     start = Facts((ByHand("weather", {"date": "2026-09-01"}, "k"),))
     data = {"pipeline": "weather", "params": {"date": "2026-09-01"}}
-    assert parse_start(wrap(data, {"key": "k"})) == start
-    assert parse_start(wrap(data | {"key": "k"})) == start
-    assert parse_start(wrap(data["params"], {"pipeline": "weather", "key": "k"})) == start
+    assert parse(wrap(data, {"key": "k"})) == start
+    assert parse(wrap(data | {"key": "k"})) == start
+    assert parse(wrap(data["params"], {"pipeline": "weather", "key": "k"})) == start
 
 
 def test_a_start_may_consist_of_attributes_alone():
-    assert parse_start(pushed(b"", {"pipeline": "weather"})) == Facts((ByHand("weather", {}, "77"),))
+    assert parse(pushed(b"", {"pipeline": "weather"})) == Facts((ByHand("weather", {}, "77"),))
 
 
 def test_without_a_key_each_message_is_a_run_of_its_own_and_a_redelivery_the_same():
-    (start,) = parse_start(pushed({"pipeline": "weather"})).facts
+    (start,) = parse(pushed({"pipeline": "weather"})).facts
     assert start.key == "77"
 
 
@@ -35,7 +36,7 @@ def test_without_a_key_each_message_is_a_run_of_its_own_and_a_redelivery_the_sam
     ],
 )
 def test_a_start_that_can_not_be_read_is_poison(data, problem):
-    found = parse_start(pushed(data))
+    found = parse(pushed(data))
     assert isinstance(found, Poison)
     assert problem in found.reason
 
@@ -63,8 +64,30 @@ def test_a_command_that_can_not_be_carried_out_is_poison(data, problem):
     assert problem in found.reason
 
 
-@pytest.mark.parametrize("parse", [parse_start, parse_command])
+@pytest.mark.parametrize("parse", [parse, parse_command])
 def test_an_event_that_is_no_message_is_poison(parse):
     found = parse(binary(payload("gcs_object_finalized")))
     assert isinstance(found, Poison)
     assert found.reason.startswith("a Pub/Sub message was expected")
+
+
+@pytest.mark.parametrize("wrap", [pushed, unwrapped])
+def test_a_message_of_a_pipelines_topic_stays_as_it_is(wrap):
+    sent = wrap(b"\xff no json", {"kind": "new"})
+    sent = sent._replace(headers={**sent.headers, "x-onward-topic": "orders"})
+    assert parse(sent) == Facts((Message("orders", "77", b"\xff no json", {"kind": "new"}),))
+
+
+def test_a_dead_letter_of_it_published_again_to_our_topic_is_the_same_message():
+    sent = pushed(b"no json", {"kind": "new"})
+    sent = sent._replace(headers={**sent.headers, "x-onward-topic": "orders"})
+    data, attributes = letter(sent)
+    again = parse(request(push(data, dict(attributes), messageId="99", message_id="99")))
+    assert again == Facts((Message("orders", "77", b"no json", {"kind": "new"}),))
+
+
+def test_nobody_makes_a_pipelines_message_another_topics_by_its_attributes():
+    sent = pushed(b"{}", {"onward-topic": "sales", "onward-id": "1"})
+    sent = sent._replace(headers={**sent.headers, "x-onward-topic": "orders"})
+    (found,) = parse(sent).facts
+    assert (found.topic, found.id) == ("orders", "77")

@@ -68,8 +68,8 @@ def test_an_arrival_that_one_pipeline_can_not_take_starts_the_other_and_is_kept(
 
 def test_a_start_message_starts_a_run_by_its_key(world: World):
     sent = pushed({"pipeline": "daily", "params": {"date": "2026-09-01"}}, {"key": "k"})
-    assert world.receive(messages.parse_start, sent) == 204
-    assert world.receive(messages.parse_start, sent) == 204
+    assert world.receive(messages.parse, sent) == 204
+    assert world.receive(messages.parse, sent) == 204
     assert world.runs.keys() == {run_id("daily", "hand", "k")}
 
 
@@ -85,7 +85,7 @@ def test_a_start_message_starts_a_run_by_its_key(world: World):
 )
 def test_a_start_that_can_not_be_is_a_dead_letter_with_its_reason(world: World, data, reason):
     sent = pushed(data, {"a": "b"})
-    assert world.receive(messages.parse_start, sent) == 204
+    assert world.receive(messages.parse, sent) == 204
     assert not world.runs
     ((_, found, kept, attributes),) = world.letters
     assert reason in found
@@ -98,7 +98,7 @@ def test_a_start_that_can_not_be_is_a_dead_letter_with_its_reason(world: World, 
 
 def test_a_dead_letter_of_what_is_no_message_is_the_body_itself(world: World):
     sent = request(b"hello", {"content-type": "text/plain", "authorization": "Bearer secret"})
-    assert world.receive(messages.parse_start, sent) == 204
+    assert world.receive(messages.parse, sent) == 204
     ((_, _, data, attributes),) = world.letters
     assert (data, attributes) == (b"hello", {"content-type": "text/plain"})
 
@@ -268,7 +268,7 @@ def test_what_nobody_expected_is_delivered_again_with_its_stack_in_the_log(world
     world.trouble = ZeroDivisionError("oops")
     world.trouble_of = "first"
     sent = pushed({"pipeline": "daily", "params": {"date": "2026-09-01"}})
-    assert world.receive(messages.parse_start, sent) == 500
+    assert world.receive(messages.parse, sent) == 500
     (line,) = world.lines
     assert (line["severity"], line["outcome"]) == ("ERROR", "crashed")
     assert line["message"] == "on_test: crashed: ZeroDivisionError: oops"
@@ -286,12 +286,12 @@ def test_one_pipelines_trouble_keeps_the_other_from_nothing(world: World):
 
 def test_poison_that_can_not_be_buried_is_delivered_again(world: World):
     world.trouble = Unavailable("the topic did not take it")
-    assert world.receive(messages.parse_start, pushed(b"x")) == 500
+    assert world.receive(messages.parse, pushed(b"x")) == 500
     assert outcomes(world) == ["again"]
 
 
 def test_every_line_is_json_with_a_severity(world: World):
-    world.receive(messages.parse_start, pushed(b'"\xff\n'))
+    world.receive(messages.parse, pushed(b'"\xff\n'))
     world.receive(storage.parse, notified("in/\u2028.csv"))
     for line in world.lines:
         assert msgspec.json.decode(msgspec.json.encode(line))["severity"] in {"INFO", "WARNING", "ERROR"}

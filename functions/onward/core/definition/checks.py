@@ -62,11 +62,10 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     return pipeline
 
 
-DONE = ("object", "objects", "batch")
+DONE = ("object", "objects", "batch", "message")
 NOT_YET: frozenset[Path] = frozenset(
     [
         *(("trigger", key) for key in TRIGGER.fields if key not in DONE),
-        *(("trigger", "object", key) for key in ("exclude", "min_size", "metadata")),
         *(("steps", "*", key) for key in CONTROLS),
         *((key,) for key in POLICIES),
     ]

@@ -32,6 +32,8 @@ class Scope(msgspec.Struct, frozen=True):
     steps: Collection[str] | None = None
     step: str | None = None
     before: Ancestors | None = None
+    own: Mapping[str, Collection[str] | None] = {}
+    """What there is at this place alone, and what may follow it; None: anything."""
 
 
 def check_texts(
@@ -78,13 +80,20 @@ Fault = tuple[str, str]
 
 def _fault(name: str, scope: Scope, report: Report) -> Fault | None:
     head, *rest = name.split(".")
-    known = _known(head, scope)
+    own = scope.own.get(head)
+    known = _known(head, scope) if own is None else (own, f"fact of `{head}`")
     if head == "steps" and scope.steps is not None:
         return _result(rest, scope, report)
     if known is not None:
         return _among(rest, *known, report)
+    return None if head in scope.own else _nothing(head, name, scope, report)
+
+
+def _nothing(head: str, name: str, scope: Scope, report: Report) -> Fault | None:
+    """Nothing of that name is there, or not here."""
     if scope.params is None:
-        return f"{shown(name)} is not available here", "only `env` is"
+        only = f"only {listed([*scope.own, 'env'])} are" if scope.own else "only `env` is"
+        return f"{shown(name)} is not available here", only
     if head in HEADS:
         hint = "the pipeline has no trigger" if head == "trigger" else "only steps have it"
         return f"{shown(name)} is not available here", hint

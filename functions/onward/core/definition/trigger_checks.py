@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from onward.core import matching, templates
+from onward.core import matching, schedules, templates
 from onward.core.definition.nodes import Node
 from onward.core.definition.records import Listing
 from onward.core.definition.references import Scope, check_text
 from onward.core.definition.triggers import TRIGGER
-from onward.core.errors import BadTemplate
-from onward.core.pipeline import ObjectTrigger, Param, Pipeline, Trigger
+from onward.core.errors import BadTemplate, UserError
+from onward.core.pipeline import (
+    MessageTrigger,
+    ObjectTrigger,
+    Param,
+    Pipeline,
+    PipelineTrigger,
+    ScheduleTrigger,
+    Trigger,
+)
 from onward.core.problems import Path, Report, shown
 
+TOPIC = re.compile(r"(projects/[^/]+/topics/)?[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
+ENDED_RUN = ("id", "pipeline", "state")
+SUCH = {"date": "{{ time.date() }}", "datetime": "{{ time }}"}
 BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -62,6 +75,12 @@ def _checked(trigger: Trigger, site: Site) -> Trigger:
     match trigger:
         case ObjectTrigger():
             return _object(trigger, site)
+        case MessageTrigger():
+            return _message(trigger, site)
+        case ScheduleTrigger():
+            return _schedule(trigger, site)
+        case PipelineTrigger():
+            return _ended(trigger, site)
         case _:
             return trigger
 
@@ -77,8 +96,72 @@ def _object(trigger: ObjectTrigger, site: Site) -> ObjectTrigger:
                 site.report.say(site.root.line_at(at), at, message, "capture it or give a default")
     for _ in patterns(trigger.exclude, "exclude", site, captures=False):
         pass
-    metadata = texts(trigger.metadata)
+    metadata = texts(trigger.metadata, "metadata", site)
     return replace(trigger, bucket=bucket(trigger.bucket, site), metadata=metadata)
+
+
+def _message(trigger: MessageTrigger, site: Site) -> MessageTrigger:
+    topic = rendered(trigger.topic, ("topic",), site) or ""
+    if topic and (not TOPIC.fullmatch(topic) or topic.startswith("goog")):
+        hint = "such as orders, or projects/PROJECT/topics/NAME"
+        site.say(("topic",), f"{shown(topic)} is not a topic's name", hint)
+    if trigger.params:
+        given(trigger.params, {"data": None, "attributes": None}, site)
+    return replace(trigger, topic=topic, filter=texts(trigger.filter, "filter", site))
+
+
+def _schedule(trigger: ScheduleTrigger, site: Site) -> ScheduleTrigger:
+    if trigger.cron:
+        try:
+            never = schedules.following(trigger.cron, "UTC", 0) is None
+        except UserError as error:
+            site.say(("cron",), str(error))
+        else:
+            if never:
+                site.say(("cron",), f"{shown(trigger.cron)} never comes", "look at its day and month")
+    time_zone(trigger.time_zone, site)
+    given(trigger.params, {"time": None}, site)
+    return trigger
+
+
+def _ended(trigger: PipelineTrigger, site: Site) -> PipelineTrigger:
+    names = trigger.pipelines
+    if len(set(names)) < len(names):
+        site.say(("pipelines",), "names a pipeline twice", "remove one")
+    if len(names) > 1 and not trigger.join:
+        hint = "add `join`: the parameters in which their runs agree"
+        site.say(("pipelines",), f"waits for {len(names)} pipelines, but not for which of their runs", hint)
+    if len(names) == 1 and trigger.join:
+        site.say(("join",), "has nothing to join: there is one pipeline", "remove it")
+    if trigger.params:
+        given(trigger.params, {"params": None, "run": ENDED_RUN}, site)
+    return trigger
+
+
+def time_zone(name: str, site: Site) -> None:
+    """Say that there is no such zone."""
+    try:
+        schedules.zone(name)
+    except UserError as error:
+        site.say(("time_zone",), str(error))
+
+
+def given(values: Mapping[str, Any], names: Mapping[str, Collection[str] | None], site: Site) -> None:
+    """Check that `params` of the trigger give what a run needs; its templates may name these and `env`."""
+    at = (*site.at, "params")
+    scope = Scope(site.env, own=names)
+    node = site.root.at(at)
+    for path, found, text in node.texts(at) if node is not None else ():
+        check_text(text, found, path, scope, site.report)
+    for name in values:
+        if name not in site.params:
+            hint = site.report.similar(name, site.params) or f"add `{name}: string` to params"
+            site.say(("params", name), f"no parameter is named {shown(name)}", hint)
+    for name, param in site.params.items():
+        if param.required and name not in values:
+            value = SUCH.get(param.type, "...") if "time" in names else "..."
+            message = f"no run could start: the parameter {shown(name)} ({param.type}) is required"
+            site.say(("params",), message, f'add `{name}: "{value}"`, or give it a default')
 
 
 def patterns(
@@ -103,7 +186,7 @@ def patterns(
 
 def bucket(template: str, site: Site) -> str:
     """The bucket's name, rendered."""
-    name = rendered(template, "bucket", site)
+    name = rendered(template, ("bucket",), site)
     if name is None:
         return template
     if not BUCKET.fullmatch(name):
@@ -113,21 +196,22 @@ def bucket(template: str, site: Site) -> str:
     return name
 
 
-def rendered(template: str, key: str, site: Site) -> str | None:
+def rendered(template: str, key: Path, site: Site) -> str | None:
     """What is known before there is a run: only `env`. None, if it can't be rendered, which was said."""
-    at = (*site.at, key)
-    node = site.root.at(at)
+    at = (*site.at, *key)
+    node = site.root.at(at) or site.root.at(site.at)  # the short form of a trigger is its only text
     if not template or node is None or not check_text(template, node, at, Scope(env=site.env), site.report):
         return None
     try:
         return templates.render_text(template, {"env": site.env})
     except BadTemplate as error:
-        site.say((key,), str(error))
+        site.say(key, str(error))
         return None
 
 
-def texts(values: Mapping[str, object]) -> dict[str, str]:
+def texts(values: Mapping[str, Any], key: str, site: Site) -> dict[str, str]:
     """Attributes are text, however YAML reads what the file says of them."""
     return {
-        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()
+        name: (rendered(value, (key, name), site) or "") if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
     }

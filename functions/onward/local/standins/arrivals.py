@@ -27,6 +27,7 @@ class Arrivals:
         topic: str,
         say: Callable[[str], None],
     ) -> None:
+        self._buckets = buckets
         self._ledger = ledger
         self._publisher = publisher
         self._topic = topic
@@ -47,7 +48,8 @@ class Arrivals:
         for arrival in arrivals:
             self._ledger.took(arrival.bucket, arrival.name, arrival.generation)
             number = generation(arrival.generation)
-            described = resource(arrival.bucket, arrival.name, number, arrival.size, arrival.updated)
+            said = self._buckets.metadata(arrival.bucket, arrival.name)
+            described = resource(arrival.bucket, arrival.name, number, arrival.size, arrival.updated, said)
             self._publisher.publish(self._topic, object_final(described), partial(self._published, arrival))
 
     def _published(self, arrival: Arrival) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 from onward import catalog
 from onward.artifacts import definition_id
-from onward.core.pipeline import Dataproc, Workflow, watched
+from onward.core.pipeline import Dataproc, Workflow, topics, watched
 from onward.local.buckets import Buckets
 from onward.local.topics import COMMAND, START
 
@@ -54,6 +55,8 @@ class Uploaded(NamedTuple):
     """Buckets whose objects start runs."""
     clusters: tuple[str, ...]
     """Those that must be there, as no pipeline makes them."""
+    topics: tuple[str, ...]
+    """Those that pipelines listen to."""
     catalog: catalog.Catalog
 
 
@@ -75,12 +78,15 @@ def upload(source: Path, home: Path, buckets: Buckets) -> Uploaded:
                     shutil.copyfile(copy / name, definitions / f"{definition_id(entry.files, name)}.yaml")
                 case Dataproc(cluster=str(cluster)) if entry.pipeline.cluster(cluster) is None:
                     clusters.add(cluster)
-    names = watched(entry.pipeline for entry in found.pipelines.values())
-    return Uploaded(archive, definitions, tuple(names), tuple(sorted(clusters)), found)
+    pipelines = [entry.pipeline for entry in found.pipelines.values()]
+    names, listened = watched(pipelines), topics(pipelines)
+    return Uploaded(
+        archive, definitions, tuple(names), tuple(sorted(clusters)), tuple(sorted(listened)), found
+    )
 
 
-def subscribe(pubsub: str, functions: str) -> None:
-    """Make the topics and their push subscriptions. Both are `host:port`."""
+def subscribe(pubsub: str, functions: str, listened: Sequence[str]) -> None:
+    """Make the topics (of pipelines those `listened` to) and push subscriptions, between `host:port`s."""
     import grpc  # type: ignore[import-untyped]
     from google.pubsub_v1 import types
     from google.pubsub_v1.services.publisher import PublisherClient
@@ -91,17 +97,18 @@ def subscribe(pubsub: str, functions: str) -> None:
     with grpc.insecure_channel(pubsub) as channel:
         publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
         subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
-        for name in (DEAD_LETTER, ANNOUNCEMENTS, *DOORS):
+        for name in (DEAD_LETTER, ANNOUNCEMENTS, *DOORS, *listened):
             publisher.create_topic(name=_topic(name))
         for name in (DEAD_LETTER, ANNOUNCEMENTS):  # which are looked at, if at all
             subscriber.create_subscription(name=_subscription(name), topic=_topic(name))
-        for topic, door in DOORS.items():
-            push = types.PushConfig(push_endpoint=_url(functions, door))
+        for topic, door in (*DOORS.items(), *((topic, "on_message") for topic in listened)):
+            query = f"?topic={quote(topic, safe='')}" if topic in listened else ""
+            push = types.PushConfig(push_endpoint=_url(functions, door) + query)
             if topic == DATAFLOW:  # as Eventarc's own: the event's attributes are headers
                 push.no_wrapper = types.PushConfig.NoWrapper(write_metadata=True)
             subscriber.create_subscription(
                 types.Subscription(
-                    name=_subscription("eventarc-dataflow" if topic == DATAFLOW else f"onward-{door}"),
+                    name=_subscription(_named(topic, door)),
                     topic=_topic(topic),
                     push_config=push,
                     ack_deadline_seconds=ACK_SECONDS,
@@ -149,7 +156,15 @@ def _url(functions: str, door: str) -> str:
 
 
 def _topic(name: str) -> str:
-    return f"projects/{PROJECT}/topics/{name}"
+    return name if name.startswith("projects/") else f"projects/{PROJECT}/topics/{name}"
+
+
+def _named(topic: str, door: str) -> str:
+    """The subscription to a topic."""
+    if topic == DATAFLOW:
+        return "eventarc-dataflow"
+    own = topic.removeprefix("projects/").replace("/topics/", "-")
+    return f"onward-{door}" if topic in DOORS else f"onward-start-{own}"
 
 
 def _subscription(name: str) -> str:

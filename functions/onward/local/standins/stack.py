@@ -73,7 +73,7 @@ def stack(folder: StateFolder, workflows: Path, faults: Faults, say: Say) -> Ite
 
         python = hosted("python", (deployment.PYTHON,), lambda at: settings(at, at))
         doors = hosted("functions", deployment.TARGETS, lambda at: settings(at, python))
-        deployment.subscribe(pubsub, doors)
+        deployment.subscribe(pubsub, doors, uploaded.topics)
         held.callback(ending.set)
         yield Stack(uploaded, settings(doors, python), standins.watch)
 

@@ -28,6 +28,7 @@ from onward.local.standins.resumable import Uploads
 
 LARGEST = 256 * 1024 * 1024
 """Bytes of an upload: it is held in memory."""
+NOTHING: Mapping[str, str] = {}
 _OBJECT = re.compile(r"/(?:download/)?storage/v1/b/(?P<bucket>[^/]+)/o/(?P<name>.+)", re.DOTALL)
 _LIST = re.compile(r"/storage/v1/b/(?P<bucket>[^/]+)/o")
 _UPLOAD = re.compile(r"(?:/resumable)?/upload/storage/v1/b/(?P<bucket>[^/]+)/o")
@@ -38,7 +39,9 @@ def generation(identity: str) -> str:
     return str(int.from_bytes(hashlib.sha256(identity.encode()).digest()[:7]))
 
 
-def resource(bucket: str, name: str, generation: str, size: int, updated: int) -> dict[str, Any]:
+def resource(  # noqa: PLR0913, PLR0917 - what there is to say
+    bucket: str, name: str, generation: str, size: int, updated: int, said: Mapping[str, str] = NOTHING
+) -> dict[str, Any]:
     """An object as the JSON API describes it; `updated` is in microseconds."""
     moment = datetime.fromtimestamp(updated / 1_000_000, UTC).isoformat(timespec="milliseconds")
     moment = moment.replace("+00:00", "Z")
@@ -54,6 +57,7 @@ def resource(bucket: str, name: str, generation: str, size: int, updated: int) -
         "updated": moment,
         "storageClass": "STANDARD",
         "size": str(size),
+        **({"metadata": dict(said)} if said else {}),
     }
 
 
@@ -111,7 +115,8 @@ class Storage:
     def _described(self, bucket: str, name: str) -> dict[str, Any]:
         status = os.stat(self._path(bucket, name))
         identity = f"{status.st_ino}.{status.st_mtime_ns}.{status.st_size}"
-        return resource(bucket, name, generation(identity), status.st_size, status.st_mtime_ns // 1_000)
+        said = self._buckets.metadata(bucket, name)
+        return resource(bucket, name, generation(identity), status.st_size, status.st_mtime_ns // 1_000, said)
 
     def _listed(self, bucket: str, query: Any) -> Response:
         folder = self._buckets.folder(bucket)

@@ -48,6 +48,10 @@ run "a_topic_of_a_pipeline_leads_to_on_message" {
     condition     = output.topics["start-orders"] == "orders" && !contains(values(output.topics), "projects/other/topics/sales")
     error_message = "a topic that exists elsewhere is not made"
   }
+  assert {
+    condition     = output.routes["start-orders"].says == "orders" && output.routes["start-other-sales"].says == "projects/other/topics/sales" && output.routes["start"].says == null
+    error_message = "a pipeline's topic is not told as the pipeline spells it"
+  }
 }
 
 run "a_watched_bucket_is_found_by_its_name" {

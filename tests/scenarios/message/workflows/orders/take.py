@@ -1,0 +1,3 @@
+# workflows/orders/take.py
+def take(number, key):
+    return f"order {number}, message {key}"

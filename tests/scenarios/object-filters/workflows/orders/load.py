@@ -1,0 +1,3 @@
+# workflows/orders/load.py
+def load(name, shop, day):
+    return f"{shop} {day} {name}"
