@@ -36,8 +36,9 @@ def test_every_push_is_retried_signed_and_allowed(applied: State) -> None:
         for push in each["push_config"]:
             (retry,), (token,) = each["retry_policy"], push["oidc_token"]
             assert retry["maximum_backoff"] == "600s"
-            assert token["audience"] == push["push_endpoint"]
-            service = services[push["push_endpoint"]]
+            endpoint, _, _ = push["push_endpoint"].partition("?")
+            assert token["audience"] == endpoint
+            service = services[endpoint]
             caller = member(token["service_account_email"])
             assert Grant(caller, "roles/run.invoker", "function", service) in made(applied)
 

@@ -144,7 +144,8 @@ def _batch(trigger: BatchTrigger, site: Site) -> BatchTrigger:
         pass
     _by(trigger.by, site)
     _required(trigger.by, site)
-    return replace(trigger, bucket=bucket(trigger.bucket, site), metadata=texts(trigger.metadata))
+    metadata = texts(trigger.metadata, "metadata", site)
+    return replace(trigger, bucket=bucket(trigger.bucket, site), metadata=metadata)
 
 
 def _by(names: Collection[str], site: Site) -> None:
