@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from onward.admitting import Rates, answer
 from onward.core.commands import (
     Announce,
     CancelJob,
@@ -24,6 +25,7 @@ from onward.core.commands import (
     Examine,
     Find,
     FindMembers,
+    OfGate,
     OfRun,
     OfSet,
     Preparation,
@@ -33,7 +35,7 @@ from onward.core.commands import (
     Submit,
     TellOfSet,
 )
-from onward.core.draft import Context
+from onward.core.draft import Context, Limit
 from onward.core.errors import Conflict, Temporary, Unavailable, UserError
 from onward.core.events import (
     Announced,
@@ -120,6 +122,9 @@ class Engine:
         """Told what people should know of a set."""
         self.follow: Follow = lambda _: ()
         self.announcer: Announcer = Unheard()
+        self.limit: Limit = lambda _: None
+        """The size of a gate, by what is deployed."""
+        self._rates = Rates(store)
 
     def handle(self, event: Event) -> Sequence[Event]:
         """Deal with one event to the end; returns what carrying out reported. Raises `Temporary` when it
@@ -143,9 +148,15 @@ class Engine:
             now = self.clock.now()
             if known is not None:
                 known.not_before(now)
-            context = Context(now, self.new_token())
+            context = Context(now, self.new_token(), self.limit)
             work = Work(
-                self.plans, known or self.store, context, events, alone=self.alone, follow=self.follow
+                self.plans,
+                known or self.store,
+                context,
+                events,
+                alone=self.alone,
+                follow=self.follow,
+                crowded=lambda pipeline, most: self._rates.crowded(pipeline, most, now),  # noqa: B023
             )
             self._prepare(work.prepare)
             writes = work.overlay.writes()
@@ -193,6 +204,8 @@ class Engine:
             try:
                 if isinstance(command, OfSet):
                     reports += self.members.carry_out(command, known, self._tell_of_set)
+                elif isinstance(command, OfGate):
+                    reports += answer(self.store, command, self.clock.now())
                 else:
                     reports += self._carry_out_one(command, jobs)
             except Temporary as error:
@@ -226,13 +239,13 @@ class Engine:
                 plan = self._plan(run)
                 ref = jobs.ref(plan, run, node, attempt, job)
                 self._service(plan, node).cancel(ref)
-                return ()
             case Examine():
                 return (examine(command, self.plans, jobs),)
             case Find():
                 return (self._find(command),)
             case SetTimer() | Announce():
-                return ()
+                pass
+        return ()
 
     def _submit(self, command: Submit, jobs: Jobs) -> Sequence[Event]:
         run, node, attempt, token = command.run, command.node, command.attempt, command.token

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from onward.core.commands import Change, Delete, Join, Leave, Put, adjusted
 from onward.core.pipeline import SECOND
-from onward.core.state import Document, Key, Run, RunKey
+from onward.core.state import Document, GateKey, Key, PipelineKey, Run, RunKey
 from onward.ports import Reads, Store, Versioned, Write
 
 FRESH = 10 * SECOND
@@ -37,9 +37,15 @@ class Known:
             self._found.update((key, found.get(key)) for key in missing)
         return {key: versioned for key in wanted if (versioned := self._found[key]) is not None}
 
-    def wrote(self, writes: Iterable[Write], versions: Mapping[Key, int]) -> None:
-        """What a commit made of them. What was joined or left is read again."""
+    def wrote(self, writes: Sequence[Write], versions: Mapping[Key, int]) -> None:
+        """What a commit made of them. What was joined or left is read again, and so is all that lets others
+        in: whoever wrote that he waits must not rest on what was there before.
+        """
+        for key in [key for key in self._found if writes and isinstance(key, GateKey | PipelineKey)]:
+            del self._found[key]
         for change, _ in writes:
+            if isinstance(change.key, GateKey | PipelineKey):
+                continue
             if isinstance(change, Put) and change.key in versions:
                 self._found[change.key] = Versioned(change.doc, versions[change.key])
             else:

@@ -46,8 +46,8 @@ class Store(Reads, Protocol):
         is not at the version named."""
 
     def first(self, run: str, where: Literal["due", "active", "any"], limit: int) -> list[tuple[str, Node]]:
-        """Some nodes of a run: by `due` those that have one, the earliest first; `active` those that have a
-        job or will, and were not told to stop; `any` all."""
+        """Some nodes of a run: by `due` those that have one, the earliest first; `active` those that wait for
+        a slot, have a job or will, and were not told to stop; `any` all."""
 
     def members(
         self, of: str, where: Literal["waiting", "newest", "any"], limit: int
@@ -66,7 +66,8 @@ class Store(Reads, Protocol):
         """Sets with a `due`, the earliest first."""
 
     def started(self, pipeline: str, since: int, limit: int) -> int:
-        """How many runs of a pipeline have started since then, at most `limit`; counted, not read."""
+        """How many runs of a pipeline have begun since then, at most `limit`; counted, not read. One that
+        waits for admission has not."""
 
     def runs(
         self,

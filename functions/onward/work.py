@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from onward.core import admission, sets
-from onward.core.commands import Command, Decision, Preparation, Submit
+from msgspec.structs import replace
+
+from onward.core import gates, sets
+from onward.core.commands import Command, Decision, FindWaiters, Preparation, Submit
 from onward.core.draft import Context
-from onward.core.events import Arrived, Event, Grant, OfRun, RunEnded, SetEvent, StartRun, Wake
+from onward.core.events import (
+    Admitted,
+    Arrived,
+    Event,
+    GateEvent,
+    Grant,
+    OfRun,
+    RunEnded,
+    SetEvent,
+    SetPaused,
+    StartRun,
+    TurnedAway,
+    WaitersFound,
+    Wake,
+)
 from onward.core.plan import Gather, Plan
-from onward.core.state import Node, NodeKey, Run, RunKey, Set, SetKey
+from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, Set, SetKey
 from onward.core.transition import scope, transition
 from onward.overlay import Overlay
 from onward.plans import Plans
@@ -17,6 +33,8 @@ from onward.ports import Reads
 
 Follow = Callable[[RunEnded], Sequence[Event]]
 """What the end of a run starts, by what is deployed."""
+Crowded = Callable[[str, int], bool]
+"""Whether as many runs of a pipeline have begun in the last hour as may."""
 
 
 class Work:
@@ -31,6 +49,7 @@ class Work:
         *,
         alone: bool,
         follow: Follow,
+        crowded: Crowded,
     ) -> None:
         self.overlay = Overlay(docs)
         self.commands: list[Command] = []
@@ -42,6 +61,8 @@ class Work:
         self._context = context
         self._alone = alone
         self._follow = follow
+        self._crowded = crowded
+        self._asked: dict[str, FindWaiters] = {}
         self._started: dict[str, Plan] = {}
         # Wakes are kept apart and once each: a gather with a thousand children looks at its set once.
         wakes: dict[Event, None] = {}
@@ -51,39 +72,53 @@ class Work:
             event = next(iter(wakes))
             del wakes[event]
             self._decide(event, wakes)
+        self.commands += self._asked.values()
 
     def _decide(self, event: Event, wakes: dict[Event, None]) -> None:
-        plan: Plan | None = None
         match event:
             case RunEnded():
                 for follower in self._follow(event):
                     self._decide(follower, wakes)
-                return
             case _ if isinstance(event, SetEvent):
-                decision = self._decide_set(event)
-            case Grant():
-                docs = self.overlay.read(admission.scope(event))
-                decision = admission.decide(docs, event, self._context)
+                self._take(self._decide_set(event), event, None, wakes)
+            case _ if isinstance(event, GateEvent):
+                docs = self.overlay.read(gates.scope(event))
+                self._take(gates.decide(docs, event, self._context), event, None, wakes)
             case _:
                 plan = self._plan(event)
-                if plan is None:
-                    return
-                docs = self.overlay.read(scope(plan, event))
-                decision = transition(plan, docs, event, self._context)
+                self._take(self._decide_run(event, plan), event, plan, wakes)
+
+    def _take(self, decision: Decision, event: Event, plan: Plan | None, wakes: dict[Event, None]) -> None:
         self.overlay.apply(decision.changes)
-        self.commands += decision.commands
+        for command in decision.commands:
+            if isinstance(command, FindWaiters):
+                self._asked[command.gate] = command  # once for all who come and leave at the same time
+            else:
+                self.commands.append(command)
         self.prepare += decision.prepare
         self.settled = self.settled and decision.settled
         if self._alone:
-            for told in decision.events:
+            for told in map(_anonymous, decision.events):
                 if isinstance(told, StartRun):
                     self._decide(told, wakes)
                 else:
                     wakes[told] = None
             return
         for told in decision.events:
-            joins = plan and isinstance(told, Wake) and isinstance(plan.nodes.get(told.node), Gather)
-            (self.gathers if joins else self.told).append(told)
+            (self.gathers if _looked_at_here(event, plan, told) else self.told).append(told)
+
+    def _of(self, event: OfRun, plan: Plan, docs: Mapping[Key, Document | None]) -> Context:
+        """What the decision takes from the world; of a new run, also whether it is one too many."""
+        if not isinstance(event, StartRun) or docs[RunKey(event.run)] is not None:
+            return self._context
+        most = self._context.limit(gates.hour_of(event.pipeline)) or plan.pipeline.max_runs_per_hour
+        return replace(self._context, crowded=self._crowded(event.pipeline, most))
+
+    def _decide_run(self, event: OfRun, plan: Plan | None) -> Decision:
+        if plan is None:
+            return gates.nobody(event) if isinstance(event, Admitted) else Decision()
+        docs = self.overlay.read(scope(plan, event))
+        return transition(plan, docs, event, self._of(event, plan, docs))
 
     def _decide_set(self, event: SetEvent) -> Decision:
         docs = self.overlay.read(sets.scope(event))
@@ -115,3 +150,23 @@ class Work:
         if plan is not None:
             self._started[event.run] = plan
         return plan
+
+
+def _looked_at_here(event: Event, plan: Plan | None, told: Event) -> bool:
+    """After the commit, in the delivery of the event that led to it, whose repeat looks again."""
+    match told:
+        case Wake(node=name):
+            return plan is not None and isinstance(plan.nodes.get(name), Gather)
+        case Grant():
+            return plan is not None or isinstance(event, SetPaused)
+        case Admitted(run=run, node=node):
+            return isinstance(event, WaitersFound) and event.by == (run if node is None else f"{run}/{node}")
+        case TurnedAway(run=run):
+            return isinstance(event, WaitersFound) and event.by == run
+        case _:
+            return False
+
+
+def _anonymous(event: Event) -> Event:
+    """Where nobody delivers a grant again, one of a gate is as good as another."""
+    return Grant(event.gate, net=event.net) if isinstance(event, Grant) else event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 import pytest
 from contract.store_contract import HOSTILE, OpenStore, get, put, run, version
 from onward.core.commands import Delete, Leave, Put
@@ -48,9 +49,9 @@ FULL: dict[Key, Document] = {
         10,
     ),
     MEMBER: Member(1, {"name": "a/b", "size": 3, "meta": {"ü": None}}, "orders", 2),
-    GATE: Gate(("run1", "run2/a", "run3")),
-    WAITER: Waiter("run1", 1, "a", 3),
-    PIPELINE: PipelineState(True, {"nightly": 5}),
+    GATE: Gate(("run1", "run2/a", "run3"), {"run1": "run1"}, 7),
+    WAITER: Waiter("run1", 1, "a", 3, "skip"),
+    PIPELINE: PipelineState(True, {"nightly": 5}, 6),
 }
 BARE: dict[Key, Document] = {
     SET: Set("p", "plan", 0),
@@ -327,3 +328,22 @@ class SetsContract:
         assert store.started("p", 10 * wanted, 99) == 0
         assert store.started("q", 30, 99) == 1
         assert store.started("q", 31, 99) == store.started("p' OR 1=1 --", 0, 99) == 0
+
+    def test_a_run_that_waits_for_admission_has_not_started(self, store: Store) -> None:
+        waits = msgspec.structs.replace(run("p", RunState.QUEUED, 30), queued=30)
+        put(store, RunKey("p1"), waits)
+        assert store.started("p", 0, 9) == 0
+        put(store, RunKey("p1"), msgspec.structs.replace(waits, state=RunState.RUNNING, started=31))
+        assert store.started("p", 31, 9) == 1
+        assert store.started("p", 32, 9) == 0
+
+    def test_a_waiter_goes_whatever_it_is(self, open_store: OpenStore) -> None:
+        one, two = open_store(), open_store()
+        gone = Write(Delete(WAITER, blind=True), 0)
+        one.commit([gone])
+        put(one, WAITER, FULL[WAITER])
+        assert get(two, WAITER) == FULL[WAITER]
+        put(one, WAITER, BARE[WAITER])
+        two.commit([gone])
+        assert get(one, WAITER) is None
+        assert one.waiters("g", 9) == []

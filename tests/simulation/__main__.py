@@ -7,8 +7,8 @@ import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from simulation.invariants import Violation
 from simulation.story import tell
+from simulation.violation import Violation
 
 
 def main() -> int:

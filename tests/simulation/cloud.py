@@ -81,6 +81,7 @@ class Cloud(World):
             alone=False,
         )
         engine.announcer = Announcer(self)
+        engine.limit = self.limit
         return engine
 
     def reads_per_job(self, job: Job) -> int:  # noqa: ARG002 - each job is alike here

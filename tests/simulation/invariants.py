@@ -23,6 +23,7 @@ from onward.core.state import (
     Node,
     NodeKey,
     Phase,
+    Queued,
     Run,
     RunKey,
     RunState,
@@ -33,6 +34,9 @@ from onward.core.state import (
 )
 from onward.ports import JobRequest, Versioned
 
+from simulation.gates import Gates
+from simulation.violation import Violation
+
 if TYPE_CHECKING:
     from simulation.service import Job
     from simulation.world import World
@@ -41,10 +45,12 @@ _AS_JOB = {
     RunState.SUCCEEDED: JobState.SUCCEEDED,
     RunState.FAILED: JobState.FAILED,
     RunState.CANCELLED: JobState.CANCELLED,
+    RunState.SKIPPED: JobState.FAILED,
 }
 ENDED = {"succeeded", "failed", "upstream_failed", "skipped", "cancelled"}
 MOVES = {
-    "waiting": {"submitting", "succeeded", "failed", "upstream_failed", "skipped", "cancelled"},
+    "waiting": {"queued", "submitting", "succeeded", "failed", "upstream_failed", "skipped", "cancelled"},
+    "queued": {"queued", "submitting", "cancelled"},
     "submitting": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "running": {"running", "submitting", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "retrying": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
@@ -66,10 +72,6 @@ def called_for(when: str, needs: Iterable[Phase]) -> bool:
             return all(phase.ended for phase in came_to)
 
 
-class Violation(AssertionError):
-    """A promise was broken."""
-
-
 class Watcher:
     """Looks at every commit and every submit."""
 
@@ -78,9 +80,11 @@ class Watcher:
         self.runs: set[str] = set()
         self.told: Counter[str] = Counter()
         """How often each announcement was published, by its id."""
+        self.gates = Gates(world)
 
     def submitted(self, request: JobRequest) -> None:
         """No job before what its step needs or after its step's end, and at most one of a step is alive."""
+        self.gates.submitted(request)
         for job in self.world.service.alive():
             if job.of == (request.run, request.node):
                 raise Violation(f"{request.name} was made while {job.request.name} was alive")
@@ -102,11 +106,13 @@ class Watcher:
 
     def committed(self, before: Mapping[Key, Versioned], after: Mapping[Key, Versioned]) -> None:
         """A finished thing never changes; a run does not end before its steps; a history tells all."""
+        self.gates.committed(before, after)
         for key in before | after:
             old = before[key].doc if key in before else None
             new = after[key].doc if key in after else None
             if isinstance(key, NodeKey) and old is None:
                 self._begins(key, new, before.get(RunKey(key.run)))
+                self._is_let_in(key, after.get(RunKey(key.run)))
             if isinstance(key, NodeKey | RunKey) and before.get(key) != after.get(key):
                 assert isinstance(old, Node | Run | None)
                 if isinstance(new, Node) and isinstance(key, NodeKey):
@@ -132,15 +138,20 @@ class Watcher:
     def _begins(self, key: NodeKey, new: Document | None, run: Versioned | None) -> None:
         """Nothing begins in a run that is being cancelled (a process that froze may not have seen it)."""
         doc = run.doc if run is not None else None
-        begins = isinstance(new, Node) and isinstance(new.phase, Submitting)
+        begins = isinstance(new, Node) and isinstance(new.phase, Queued | Submitting)
         if (
             begins
             and isinstance(doc, Run)
-            and doc.state is not RunState.RUNNING
+            and doc.state not in (RunState.RUNNING, RunState.QUEUED)
             and not self._step(key, doc).always
             and not self.world.faults.freeze
         ):
             raise Violation(f"{key} begins in a run that is {doc.state}")
+
+    def _is_let_in(self, key: NodeKey, run: Versioned | None) -> None:
+        """Nothing of a run begins while it waits for admission."""
+        if run is not None and isinstance(run.doc, Run) and run.doc.began is None:
+            raise Violation(f"{key} is there in a run that is {run.doc.state}")
 
     def _jobs_are_over(self, key: NodeKey, new: Node) -> None:
         """An end, and the wait for another attempt, rest on what the jobs came to."""
@@ -220,10 +231,15 @@ class Watcher:
             return
         if old is not None and old.state.ended:
             raise Violation(f"{key} had ended as {old.state} and became {new}")
-        if old is not None and (old.plan, old.params, old.started) != (new.plan, new.params, new.started):
+        if new.state is RunState.SKIPPED and (old is None or old.state is not RunState.QUEUED):
+            raise Violation(f"{key} was skipped after it had begun")
+        if old is not None and (old.plan, old.params) != (new.plan, new.params):
             raise Violation(f"{key} follows another plan: {old}, {new}")
         self._kept_its_deadline(key, old, new)
-        if new.state.ended:
+        begins = old is None or (old.state is RunState.QUEUED and new.state is RunState.RUNNING)
+        if old is not None and old.started != new.started and not begins:
+            raise Violation(f"{key} started once more: {old}, {new}")
+        if new.state.ended and new.began is not None:
             well = True
             for name, node in self.world.plans[new.plan].step_nodes():
                 phase = self._node(key.run, name).phase
@@ -262,7 +278,7 @@ class Watcher:
     def _all_was_told(self, run: str, doc: Run) -> None:
         """Each fact at least once, whatever crashed between it and the publisher."""
         plan = self.world.plans[doc.plan]
-        facts = {("run_started", "", 0), ("run_ended", "", 0)}
+        facts = {("run_ended", "", 0)} | ({("run_started", "", 0)} if doc.began is not None else set())
         if doc.late:
             facts.add(("run_late", "", 0))
         for name, _ in plan.step_nodes():
@@ -296,6 +312,7 @@ class Watcher:
         alive = self.world.service.alive()
         if alive:
             raise Violation(f"still running: {[job.request.name for job in alive]}")
+        self.gates.at_the_end()
         if self.world.faults.calm:
             for job in self.world.service.made:
                 self._looked_at_once(job)

@@ -66,6 +66,7 @@ class Laptop(World):
             alone=True,
         )
         engine.announcer = Announcer(self)
+        engine.limit = self.limit
         return engine
 
     # Messages -------------------------------------------------------------

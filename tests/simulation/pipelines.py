@@ -45,9 +45,11 @@ def random_plan(rng: Random, name: str, pipelines: Sequence[str] = ()) -> Plan:
         }
     clusters = tuple(Cluster(name) for name in ("etl", "ml")[: rng.choice((0, 0, 1, 2))])
     steps = [_step(rng, step, needs[step], clusters) for step in names]
+    if rng.random() < 0.5:
+        steps = [_pooled(rng, step) for step in steps]
     if pipelines and rng.random() < 0.5:
         number = rng.randrange(len(steps))
-        steps[number] = replace(steps[number], does=SubRun(rng.choice(pipelines)), outputs=())
+        steps[number] = replace(steps[number], does=SubRun(rng.choice(pipelines)), outputs=(), pool=None)
     pipeline = Pipeline(
         name,
         tuple(steps),
@@ -55,8 +57,19 @@ def random_plan(rng: Random, name: str, pipelines: Sequence[str] = ()) -> Plan:
         deadline=rng.choice((*[None] * 6, 20 * MINUTE, 2 * HOUR)),
         expect_within=rng.choice((None, None, 30 * MINUTE)),
         announce=rng.choice(((), ANNOUNCEMENTS)),
+        max_active_runs=rng.choice((*[None] * 6, 1, 2)),
+        on_conflict=rng.choice(("queue", "queue", "skip", "cancel_running")),
     )
     return compile_plan(pipeline)
+
+
+def _pooled(rng: Random, step: Step) -> Step:
+    if rng.random() < 0.3:
+        return step
+    own = rng.random() < 0.2
+    size = rng.choice((1, 2)) if own else None
+    pool = "~step" if own else rng.choice(("db", "api"))
+    return replace(step, pool=pool, pool_size=size, priority=rng.choice((None, None, -5, 5)))
 
 
 def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluster, ...]) -> Step:

@@ -10,7 +10,7 @@ from onward.core.events import Bell, JobState, Room
 from onward.core.pipeline import HOUR, MINUTE, SECOND
 from onward.ports import Accepted, Busy, Declined, JobRef, JobRequest, Status, Submission
 
-from simulation.invariants import Violation
+from simulation.violation import Violation
 
 if TYPE_CHECKING:
     from simulation.world import World

@@ -10,17 +10,17 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 from onward.core.commands import Put
-from onward.core.events import CancelRun, StartRun
+from onward.core.events import CancelRun, SetPaused, StartRun
 from onward.core.naming import next_try, run_id
-from onward.core.pipeline import DAY, HOUR, MINUTE
+from onward.core.pipeline import DAY, HOUR, MINUTE, Pipeline
 from onward.core.plan import Plan
 from onward.core.state import PlanKey, Run, RunKey, StoredPlan
 from onward.ports import Write
 
 from simulation.cloud import Cloud
-from simulation.invariants import Violation
 from simulation.laptop import Laptop
 from simulation.pipelines import random_plan
+from simulation.violation import Violation
 from simulation.world import World
 
 
@@ -47,14 +47,31 @@ def keep(world: World, *plans: Plan) -> None:
         world.store.commit([Write(Put(PlanKey(plan.name), stored), 0)])
 
 
+def _limit_runs(world: World, pipeline: Pipeline) -> None:
+    """Its deployed limits; now and then it is paused for a while, or few of its runs may begin in an hour."""
+    rng, name = world.rng, pipeline.name
+    if pipeline.max_active_runs is not None:
+        world.limits[f"runs:{name}"] = pipeline.max_active_runs
+    if rng.random() < 0.1:
+        world.limits[f"hour:{name}"] = rng.choice((1, 3))
+    if rng.random() < 0.2:
+        at = world.time + rng.randint(0, HOUR)
+        for told, paused in ((at, True), (at + rng.randint(0, 3 * HOUR), False)):
+            for _ in range(rng.choice((1, 2))):
+                world.send(SetPaused(name, paused, told), told - world.time + rng.randint(0, MINUTE))
+
+
 def _tell(world: World) -> None:
     rng = world.rng
     plans: list[Plan] = []
     for number in range(rng.randint(1, 3)):
         plans.append(random_plan(rng, f"p{number}", [plan.pipeline.name for plan in plans]))
     keep(world, *plans)
+    world.limits = {"pool:db": rng.choice((1, 2, 5)), "pool:api": rng.choice((1, 3))}
+    for plan in plans:
+        _limit_runs(world, plan.pipeline)
     runs = []
-    for number in range(rng.randint(1, 4)):
+    for number in range(rng.choice((1, 2, 3, 4, 4, 8))):
         plan = rng.choice(plans)
         run = run_id(plan.pipeline.name, "object", "landing", f"file{number}", "1")
         start = StartRun(run, plan.pipeline.name, plan.name)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from simulation.cloud import Cloud
-from simulation.invariants import Violation
 from simulation.laptop import Laptop
 from simulation.mutations import MUTATIONS, NOTICED_BY
 from simulation.story import tell
+from simulation.violation import Violation
 
 HERE = Path(__file__).parent
 LINES = (HERE / "seeds.txt").read_text().splitlines()

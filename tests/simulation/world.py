@@ -24,8 +24,9 @@ from onward.ports import Listed, Services, Store
 from onward.services.runs import SubRuns
 
 from simulation.faults import Crash, Faults
-from simulation.invariants import Violation, Watcher
+from simulation.invariants import Watcher
 from simulation.service import Job, Service
+from simulation.violation import Violation
 
 T = TypeVar("T")
 START = 1_700_000_000 * SECOND
@@ -68,6 +69,8 @@ class World(ABC):
         """Onward's own, by URI."""
         self.bucket: list[Listed] = []
         """What is there, by name."""
+        self.limits: dict[str, int] = {}
+        """Of gates, and of the runs that may begin in an hour."""
         self.calls = 0
         self.service = Service(self)
         self.watcher = Watcher(self)
@@ -111,6 +114,10 @@ class World(ABC):
         """The objects of the buckets that the glob matches."""
         pattern = matching.compile(glob.removeprefix("gs://"))
         return [each for each in self.bucket if pattern.match(each.uri.removeprefix("gs://")) is not None]
+
+    def limit(self, gate: str) -> int | None:
+        """The size of a gate, as deployed."""
+        return self.limits.get(gate)
 
     def close(self) -> None:  # noqa: B027 - most have nothing to leave behind
         """The story is told."""

@@ -62,6 +62,24 @@ class Find(msgspec.Struct, frozen=True):
     n: int
 
 
+class FindWaiters(msgspec.Struct, frozen=True):
+    """Query who waits at a gate; the answer is `WaitersFound`."""
+
+    gate: str
+    by: str
+    net: bool
+    held: tuple[str, ...]
+    hourly: int = 0
+    """Of a gate for runs: how many may start in an hour; the answer counts up to that."""
+
+
+class CheckHolders(msgspec.Struct, frozen=True):
+    """See whether these runs and nodes go on; the answer is `HoldersGone`, if one does not."""
+
+    gate: str
+    holders: tuple[str, ...]
+
+
 class SetTimer(msgspec.Struct, frozen=True):
     """Deliver `event` once, at or soon after `at` (microseconds). `name` is never used for another timer."""
 
@@ -149,7 +167,8 @@ class TellOfSet(msgspec.Struct, frozen=True):
 
 OfSet = FindMembers | Freeze | ReadManifest | SweepMembers | TellOfSet
 OfRun = Submit | ReadStatus | CancelJob | Examine | Find | SetTimer | Announce
-Command = OfRun | OfSet
+OfGate = FindWaiters | CheckHolders
+Command = OfRun | OfSet | OfGate
 Preparation = SetTimer | SpillHistory
 
 
@@ -187,6 +206,8 @@ class Delete(msgspec.Struct, frozen=True):
     """Remove the document."""
 
     key: Key
+    blind: bool = False
+    """Whatever its version, and whether it is there or not."""
 
 
 Change = Put | Join | Leave | Delete

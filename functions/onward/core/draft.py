@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -16,11 +16,18 @@ from onward.core.state import HISTORY_LENGTH, Document, Entry, Key, Node, NodeKe
 _NOTHING = Node()
 
 
+Limit = Callable[[str], int | None]
+"""The size of a gate as it is deployed now; None where nothing is deployed that says so."""
+
+
 class Context(msgspec.Struct, frozen=True):
     """What a decision takes from the world: the time (µs) and a token that nobody else has."""
 
     now: int
     token: str
+    limit: Limit = lambda _: None
+    crowded: bool = False
+    """Of a start: as many runs of the pipeline have begun as an hour may have."""
 
 
 class Draft:
@@ -29,6 +36,7 @@ class Draft:
     __slots__ = (
         "changes",
         "commands",
+        "context",
         "docs",
         "ended",
         "event",
@@ -50,6 +58,7 @@ class Draft:
         self.docs = docs
         self.run_id = event.run
         self.run = run
+        self.context = context
         self.now = context.now
         self.token = context.token
         self.event = event

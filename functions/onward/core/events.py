@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from onward.core.state import Waiter  # which holds events, too
 
 
 class StartRun(msgspec.Struct, frozen=True, tag_field="event", tag="start_run"):
@@ -183,10 +186,18 @@ class Announced(msgspec.Struct, frozen=True, tag_field="event", tag="announced")
 
 
 class Admitted(msgspec.Struct, frozen=True, tag_field="event", tag="admitted"):
-    """A gate let this run in, or this node of it."""
+    """This gate let the run in, or this node of it. Believed only if the gate says so."""
 
     run: str
-    node: str | None = None
+    node: str | None
+    gate: str
+
+
+class TurnedAway(msgspec.Struct, frozen=True, tag_field="event", tag="turned_away"):
+    """There was no room for this run, and it does not wait for any."""
+
+    run: str
+    gate: str
 
 
 class Arrived(msgspec.Struct, frozen=True, tag_field="event", tag="arrived"):
@@ -267,11 +278,43 @@ class Grant(msgspec.Struct, frozen=True, tag_field="event", tag="grant"):
     """Look at this gate: somebody may have come, or left."""
 
     gate: str
+    by: str = ""
+    """What came or left. A repeat of the grant tells those again that this one let in."""
+    net: bool = False
+    """Somebody has waited for long: see whether those who are in are still there."""
 
 
-RunEvent = StartRun | CancelRun | Sweep | Found
+class WaitersFound(msgspec.Struct, frozen=True, tag_field="event", tag="waiters_found"):
+    """Who waits at a gate: at most a grant's width of them, by their places."""
+
+    gate: str
+    by: str
+    net: bool
+    held: tuple[str, ...]
+    """Who was in when they were looked for."""
+    waiters: tuple[tuple[str, Waiter], ...]
+    started: int = 0
+    """Of a gate for runs: how many have started in the last hour, as far as that matters."""
+
+
+class HoldersGone(msgspec.Struct, frozen=True, tag_field="event", tag="holders_gone"):
+    """These have ended, or are not there any more, and are still in."""
+
+    gate: str
+    holders: tuple[str, ...]
+
+
+class SetPaused(msgspec.Struct, frozen=True, tag_field="event", tag="set_paused"):
+    """Somebody, at `at` (µs), wants the pipeline's next runs to wait, or to go on."""
+
+    pipeline: str
+    paused: bool
+    at: int
+
+
+RunEvent = StartRun | CancelRun | Sweep | Found | TurnedAway
 SetEvent = Arrived | SetRang | MembersFound | Frozen | ManifestRead | MembersSwept
-GateEvent = Grant
+GateEvent = Grant | WaitersFound | HoldersGone | SetPaused
 NodeEvent = (
     Wake | Arrive | CancelNode | Submitted | SubmitRefused | SubmitDelayed | Examined | Room | Bell | Verdict
 )

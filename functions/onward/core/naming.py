@@ -127,6 +127,12 @@ def parse_job_name(name: str) -> JobName | None:
     return JobName(run, int(found["number"]), int(found["attempt"]), item)
 
 
+def item_place(node: str) -> str:
+    """The node's name as part of a place in an order: items of a step in the order of their indices."""
+    step, _, index = node.rstrip("]").partition("[")
+    return f"{step}-{int(index):06d}" if index else node
+
+
 def timer_name(run: str, node: str, purpose: str, n: int) -> str:
     """A name that no other timer has: task queues refuse a used one for hours to days."""
     return _hash(run, node, purpose, str(n))[:32]

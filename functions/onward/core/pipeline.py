@@ -33,6 +33,9 @@ def spelled(time: int) -> str:
     return "".join(parts[:2]) or "0s"
 
 
+RUNS_PER_HOUR = 1_000
+
+
 class Param(msgspec.Struct, frozen=True):
     """A typed parameter of a run. A parameter without a default must be given."""
 
@@ -293,8 +296,8 @@ class Step(msgspec.Struct, frozen=True):
     pool: str | None = None
     """The pool of which it takes a slot while it has a job; `~step`: one of its own, of `pool_size`."""
     pool_size: int | None = None
-    priority: int = 0
-    """Among those that wait for a slot: the higher first."""
+    priority: int | None = None
+    """Among those that wait for a slot: the higher first. None: the pipeline's."""
 
     @property
     def kind(self) -> str:
@@ -326,7 +329,7 @@ class Pipeline(msgspec.Struct, frozen=True):
     max_active_runs: int | None = None
     on_conflict: str = "queue"
     """Of a run that starts while `max_active_runs` are under way: `queue`, `skip` or `cancel_running`."""
-    max_runs_per_hour: int = 1_000
+    max_runs_per_hour: int = RUNS_PER_HOUR
     priority: int = 0
     """Of its runs among those that wait, and of its steps that name none."""
     deadline: int | None = None

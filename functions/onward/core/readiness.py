@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from onward.core import attempts
+from onward.core import admission
 from onward.core.commands import Examine
 from onward.core.draft import Draft
 from onward.core.events import Examined, Wake
@@ -46,7 +46,7 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
     end = _kept_from(draft, planned, source)
     earlier = _earlier_try(draft, name, planned, source)
     if end is None and earlier is None and not asks(planned.step):
-        attempts.begin(draft, name, node, 1)
+        admission.enter(draft, name, node)
     elif not (isinstance(event, Wake) and event.node == name and not event.echo):
         draft.events.append(Wake(draft.run_id, name))
     elif end is not None:
@@ -80,7 +80,7 @@ def examined(draft: Draft, name: str, node: Node, event: Examined) -> None:
         draft.end(name, node, Succeeded(), "what it would make is there")
     else:
         why = "what the try before made does not hold any more" if earlier is not None else ""
-        attempts.begin(draft, name, node, 1, why)
+        admission.enter(draft, name, node, why)
 
 
 def _kept_from(draft: Draft, planned: StepNode, source: Node | None) -> tuple[Phase, str] | None:

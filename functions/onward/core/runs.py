@@ -13,11 +13,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import limits
+from onward.core import admission, limits
 from onward.core.attempts import MARGIN, SUBMIT_WINDOW
 from onward.core.commands import Delete, Find, Put, SetTimer
 from onward.core.draft import Draft
-from onward.core.events import Bell, CancelNode, CancelRun, Found, StartRun, Sweep, Wake
+from onward.core.events import Admitted, Bell, CancelNode, CancelRun, Found, StartRun, Sweep, TurnedAway, Wake
+from onward.core.gates import runs_gate
 from onward.core.naming import timer_name, try_number
 from onward.core.pipeline import DAY, HOUR, MINUTE
 from onward.core.plan import WIDTH
@@ -28,27 +29,57 @@ HORIZON = 35 * DAY
 LONGEST_TIMER = 29 * DAY
 """Task queues take a timer at most 30 days ahead; longer waits go in hops."""
 WATCH = HOUR
+QUEUED_WATCH = DAY
+"""Of a run that waits for admission: whoever leaves the gate says so."""
 SHORTEST_WATCH = MINUTE
 
 
 def start(draft: Draft, event: StartRun) -> None:
     """Create the run, with its net set first. A repeated start only goes on where the first one stopped."""
     if draft.run is not None:
+        if draft.run.state is RunState.QUEUED:
+            admission.ask(draft, draft.run, net=True)
         wait_for_limit(draft, draft.run)
         return
     if not _tied_to_its_step(draft, event):
         return
-    # Each try to create the run sets a net of its own: an earlier one's may have rung in vain by now.
     run = Run(event.pipeline, event.plan, RunState.RUNNING, draft.now, event.params, event.trigger)
-    name = timer_name(event.run, "", "start", draft.now)
-    draft.prepare.append(SetTimer(name, draft.now + WATCH, Sweep(event.run, "watch", 1)))
+    if admission.must_wait(draft, event):
+        run = admission.queue(draft, run)
+    _spread_net(draft, QUEUED_WATCH if run.state is RunState.QUEUED else WATCH)
     _put(draft, run)
     wait_for_limit(draft, run)
+
+
+def _spread_net(draft: Draft, wait: int) -> None:
+    # Each try to create the run sets a net of its own: an earlier one's may have rung in vain by now.
+    name = timer_name(draft.run_id, "", "start", draft.now)
+    draft.prepare.append(SetTimer(name, draft.now + wait, Sweep(draft.run_id, "watch", 1)))
+
+
+def admitted(draft: Draft) -> None:
+    """The run begins, if a gate let it in."""
+    run = draft.run
+    assert run is not None
+    begun = admission.let_in(draft, run) if run.state is RunState.QUEUED else None
+    if begun is not None:
+        _spread_net(draft, WATCH)
+        _put(draft, begun)
+    wait_for_limit(draft, begun or run)
+
+
+def turned_away(draft: Draft, event: TurnedAway) -> None:
+    """The run does not wait for others to end."""
+    if draft.run is not None and admission.may_turn_away(draft, event):
+        end(draft, draft.run, RunState.SKIPPED, "others of its pipeline were under way")
 
 
 def cancel(draft: Draft, event: CancelRun) -> None:
     """Nothing new starts from here on; what is active is swept."""
     if draft.run is None or draft.run.state.ended:
+        return
+    if draft.run.state is RunState.QUEUED:
+        end(draft, draft.run, RunState.CANCELLED, None)
         return
     if draft.run.state is RunState.RUNNING:
         _put(draft, replace(draft.run, state=RunState.CANCELLING))
@@ -60,7 +91,11 @@ def sweep(draft: Draft, event: Sweep) -> None:
     run = draft.run
     if run is None:
         return
-    if not run.state.ended:
+    if run.state is RunState.QUEUED:
+        draft.events.append(Admitted(event.run, None, runs_gate(run.pipeline)))
+        admission.ask(draft, run, net=True)
+        draft.commands.append(_timer(Sweep(event.run, "watch", event.n + 1), draft.now + QUEUED_WATCH))
+    elif not run.state.ended:
         if event.purpose in ("limits", "watch"):
             run = _keep_limits(draft, run)
         if event.purpose == "limits":
@@ -72,7 +107,7 @@ def sweep(draft: Draft, event: Sweep) -> None:
 
 
 def wait_for_limit(draft: Draft, run: Run, n: int = 1) -> None:
-    """Have the next of the run's limits looked at when it comes. To be called of a run that begins, too."""
+    """Have the next of the run's limits looked at when it comes."""
     at = limits.next_limit(run, draft.plan.pipeline, draft.now)
     if at is not None:
         event = Sweep(draft.run_id, "limits", n)
@@ -132,6 +167,7 @@ def found(draft: Draft, event: Found) -> None:
 
 def end(draft: Draft, run: Run, state: RunState, error: str | None) -> None:
     """The run has ended."""
+    admission.leave_run(draft, run)
     _put(draft, replace(run, state=state, ended=draft.now, error=error))
     ring_parent(draft, run)
 
@@ -189,4 +225,5 @@ RULES: dict[type, Callable[[Draft, Any], None]] = {
     CancelRun: cancel,
     Sweep: sweep,
     Found: found,
+    TurnedAway: turned_away,
 }

@@ -114,6 +114,8 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag=
     ended: int | None = None
     error: str | None = None
     """Why it failed; of a run that is being stopped: why it will have failed. None: a person stops it."""
+    queued: int | None = None
+    """When it had to wait for admission, if it had: `started` is when it was let in."""
     rules: int = 1
     """The version of the naming and progress rules that it began with."""
     late: bool = False
@@ -126,11 +128,26 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag=
         """It is its deadline that stops it, not a person."""
         return self.state is RunState.CANCELLING and self.error is not None
 
+    @property
+    def began(self) -> int | None:
+        """When it started; None for a run that waits for admission, or was never let in."""
+        return None if self.started == self.queued else self.started
+
 
 class Waiting(msgspec.Struct, frozen=True, tag_field="state", tag="waiting"):
     """Not everything it needs has ended. The same as no document at all."""
 
     ended: ClassVar[bool] = False
+
+
+class Queued(msgspec.Struct, frozen=True, tag_field="state", tag="queued"):
+    """Everything it needs is there but a slot of its pool."""
+
+    ended: ClassVar[bool] = False
+    gate: str
+    since: int
+    due: int
+    """When to look whether it was forgotten."""
 
 
 class Submitting(msgspec.Struct, frozen=True, tag_field="state", tag="submitting"):
@@ -224,6 +241,7 @@ class Cancelled(msgspec.Struct, frozen=True, tag_field="state", tag="cancelled")
 
 Phase = (
     Waiting
+    | Queued
     | Submitting
     | Running
     | Backoff
@@ -282,7 +300,7 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     def due(self) -> int | None:
         """When somebody must look at it if nothing happens; None when it waits for others or has ended."""
         match self.phase:
-            case Running(due=due) | Cancelling(due=due):
+            case Queued(due=due) | Running(due=due) | Cancelling(due=due):
                 return due
             case Submitting(until=until) | Backoff(until=until):
                 return until
@@ -355,6 +373,10 @@ class Gate(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
 
     admitted: tuple[str, ...] = ()
     """Holders: a run, or `run/node`."""
+    by: dict[str, str] = {}
+    """Of each holder, the grant that let it in: a repeat of that tells it again."""
+    look: int = 0
+    """While more runs start than an hour may have: when a timer lets the next ones in. Else 0."""
 
     def joined(self, members: Iterable[str]) -> Gate:
         """With these holders: the same object if they were all there."""
@@ -377,6 +399,8 @@ class Waiter(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", t
     """None: the whole run waits."""
     limit: int | None = None
     """What its plan says of the gate's size, where the deployment says nothing."""
+    conflict: str = "queue"
+    """Of a run: what happens when there is no room (`Pipeline.on_conflict`)."""
 
 
 class PipelineState(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag="pipeline"):
@@ -385,6 +409,8 @@ class PipelineState(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="
     paused: bool = False
     ticks: dict[str, int] = {}
     """Of each schedule, the last logical time (µs) that was dealt with: for the embedded runtime."""
+    told: int = 0
+    """When the command that paused or resumed it was given (µs): one that is older comes too late."""
 
 
 Document = Run | Node | StoredPlan | Set | Member | Gate | Waiter | PipelineState

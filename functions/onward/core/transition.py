@@ -8,8 +8,8 @@ it is late, repeated, or not true any more.
 The life of a step's node:
 
     waiting ──what it needs succeeded──▶ submitting ──▶ running ──▶ succeeded
-       │                                     ▲             │  ╲
-       │                                     └── retrying ◀┘   ╲──▶ failed
+       │  ╲                                ▲ ▲             │  ╲
+       │   ╲──its pool is full──▶ queued ──╯ └── retrying ◀┘   ╲──▶ failed
        │
        ├──what it needs did not──▶ upstream_failed
        ├──it is not called for───▶ skipped
@@ -37,10 +37,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import announcing, attempts, readiness, runs
+from onward.core import admission, announcing, attempts, gates, readiness, runs
 from onward.core.commands import Decision, Join
 from onward.core.draft import Context, Draft
 from onward.core.events import (
+    Admitted,
     Announced,
     Arrive,
     Bell,
@@ -55,6 +56,7 @@ from onward.core.events import (
     SubmitRefused,
     Submitted,
     Sweep,
+    TurnedAway,
     Verdict,
     Wake,
 )
@@ -69,6 +71,7 @@ from onward.core.state import (
     Key,
     Node,
     NodeKey,
+    Queued,
     Run,
     RunKey,
     Running,
@@ -88,25 +91,38 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, co
     run = docs.get(RunKey(event.run))
     draft = Draft(plan, docs, event, run if isinstance(run, Run) else None, context)
     match event:
-        case StartRun() | CancelRun() | Sweep() | Found():
+        case StartRun() | CancelRun() | Sweep() | Found() | TurnedAway():
             runs.RULES[type(event)](draft, event)
-            if isinstance(event, StartRun) and draft.run is not None:
-                go_on(draft, plan.roots, echo=run is not None)
+            if isinstance(event, StartRun):
+                begin_run(draft, echo=run is not None)
         case Announced():
             announcing.confirm(draft, event)
+        case Admitted() if draft.run is None or draft.run.state.ended:
+            return gates.nobody(event)
+        case Admitted(node=None):
+            runs.admitted(draft)
+            begin_run(draft, echo=isinstance(run, Run) and run.state is not RunState.QUEUED)
         # A submit may come through after everything is over: that job must not go on unseen.
         case _ if draft.run is not None and (not draft.run.state.ended or isinstance(event, Submitted)):
             decide_node(draft, event)
         case _ if draft.run is not None:
             runs.ring_parent(draft, draft.run)
+            admission.left_run(draft, draft.run)
         case _:
             pass
     while draft.ended:
         name = draft.ended.pop()
+        admission.leave(draft, name)
         tell_gathers(draft, name)
         go_on(draft, plan.nodes[name].next, echo=False)  # type: ignore[union-attr]
     announcing.announce(draft)
     return draft.decision()
+
+
+def begin_run(draft: Draft, *, echo: bool) -> None:
+    """The first steps go, unless the run waits, or is over."""
+    if draft.run is not None and draft.run.state in (RunState.RUNNING, RunState.CANCELLING):
+        go_on(draft, draft.plan.roots, echo=echo)
 
 
 def decide_node(draft: Draft, event: Any) -> None:
@@ -151,6 +167,7 @@ def step_rule(node: Node, event: Any) -> Rule | None:
 
 def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
     """The node has ended, and is told again: whoever told it first may have died before passing it on."""
+    admission.left(draft, name)
     go_on(draft, draft.step(name).next, echo=True)
 
 
@@ -163,7 +180,7 @@ def echoed(draft: Draft, name: str, node: Node, event: object) -> None:
     match node.phase:
         case Waiting():
             readiness.ready(draft, name, node, event)
-        case Submitting() | Backoff():
+        case Queued() | Submitting() | Backoff():
             draft.events.append(Wake(draft.run_id, name))
         case Failed() if node.job is None:
             go_on(draft, draft.step(name).next, echo=True)
@@ -252,6 +269,10 @@ def end_run(draft: Draft) -> None:
 STEP_RULES: dict[tuple[type, type], Rule] = {
     (Waiting, Wake): readiness.ready,
     (Waiting, Examined): readiness.examined,
+    (Queued, Wake): admission.look,
+    (Queued, Admitted): admission.look,
+    (Queued, CancelNode): admission.cancel,
+    (Submitting, Admitted): admission.begun,
     (Submitting, Wake): attempts.take_over,
     (Submitting, Submitted): attempts.settle,
     (Submitting, SubmitRefused): attempts.refuse,
@@ -280,6 +301,7 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
         for ended in (Succeeded, Failed, UpstreamFailed, Skipped, Cancelled)
         for event, rule in (
             (Wake, repeat),
+            (Admitted, admission.give_back),
             (CancelNode, repeat),
             (Bell, repeat),
             (Verdict, repeat),
@@ -293,13 +315,15 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
 def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
     """The documents that deciding this event may read: a handful, whatever the size of the run."""
     run = event.run
-    keys: list[Key] = [RunKey(run)]
+    keys: list[Key] = [RunKey(run), *admission.scope(plan, event)]
     match event:
         case StartRun(trigger=trigger):
             _add_startable(keys, plan, run, plan.roots)
             parent = runs.parent(trigger)
             if parent is not None:
                 keys.append(NodeKey(parent.run, parent.node))
+        case Admitted(node=None):
+            _add_startable(keys, plan, run, plan.roots)
         case Arrive(node=name, child=child):
             keys += (NodeKey(run, name), NodeKey(run, child))
         case Submitted(node=name) | SubmitDelayed(node=name) | Room(node=name):
@@ -307,13 +331,13 @@ def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
         # Of a bell, what the verdict that follows will need is read at once.
         case Bell(node=name) | Wake(node=name) | Examined(node=name) | Verdict(node=name):
             _add_around(keys, plan, run, name)
-        case CancelNode(node=name) | SubmitRefused(node=name):
+        case CancelNode(node=name) | SubmitRefused(node=name) | Admitted(node=str(name)):
             _add_around(keys, plan, run, name)
         case Found(nodes=names, purpose="expire"):
             keys += (NodeKey(run, name) for name in names)
         case Announced(node=str(name)):
             keys.append(NodeKey(run, name))
-        case CancelRun() | Sweep() | Found() | Announced():
+        case CancelRun() | Sweep() | Found() | Announced() | TurnedAway():
             pass
     return tuple(keys)
 

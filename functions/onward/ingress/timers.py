@@ -26,6 +26,7 @@ from onward.core.events import (
     SetRang,
     StartRun,
     Sweep,
+    TurnedAway,
     Wake,
 )
 from onward.core.problems import shown
@@ -44,6 +45,7 @@ Tellable = (
     | Bell
     | RunEnded
     | Admitted
+    | TurnedAway
     | SetRang
     | Grant
 )

@@ -18,6 +18,7 @@ _STATES = {
     RunState.SUCCEEDED: JobState.SUCCEEDED,
     RunState.FAILED: JobState.FAILED,
     RunState.CANCELLED: JobState.CANCELLED,
+    RunState.SKIPPED: JobState.FAILED,
 }
 
 

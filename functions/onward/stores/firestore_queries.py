@@ -20,13 +20,14 @@ class Index(NamedTuple):
 
 INDEXES = (
     Index("runs", (("pipeline", "ASCENDING"), ("started", "DESCENDING"))),
+    Index("runs", (("pipeline", "ASCENDING"), ("began", "DESCENDING"))),
     Index("runs", (("pipeline", "ASCENDING"), ("open", "DESCENDING"))),
 )
 """What the queries need beside Firestore's own index of every single field."""
 
 UNINDEXED: Mapping[str, tuple[str, ...]] = {
     "plans": ("body", "format", "replaces"),
-    "runs": ("body", "format", "pipeline", "replaces"),
+    "runs": ("began", "body", "format", "pipeline", "replaces"),
     "nodes": ("arrived", "body", "format", "replaces"),
     "sets": ("body", "format", "replaces"),
     "members": ("body", "format", "replaces"),
@@ -90,8 +91,8 @@ def started(pipeline: str, since: int, limit: int) -> Query:
         "runs",
         limit,
         equal=("pipeline", pipeline),
-        least=("started", since),
-        order=("started", "DESCENDING"),
+        least=("began", since),
+        order=("began", "DESCENDING"),
     )
 
 

@@ -1,7 +1,7 @@
 """The documents as Firestore keeps them: a few fields that are queried, and the rest as one JSON text.
 
     plans/{plan}             body
-    runs/{run}               pipeline, started, open, body
+    runs/{run}               pipeline, started, began, open, body
     runs/{run}/nodes/{node}  due, active, arrived, body
     sets/{set}               due, body
     sets/{set}/members/{m}   at, waiting, body
@@ -50,6 +50,7 @@ from onward.core.state import (
     PipelineKey,
     PipelineState,
     PlanKey,
+    Queued,
     Run,
     RunKey,
     Running,
@@ -97,10 +98,10 @@ class Difference(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """Delete the document at this version; at version 0, see that there is none."""
+    """Delete the document at this version; at version 0, see that there is none; at none, let it be any."""
 
     path: str
-    version: int
+    version: int | None
 
 
 RowWrite = Row | Union | Difference | Removal
@@ -188,8 +189,8 @@ def row_write(write: Write) -> RowWrite:
             return Union(path(key), _MERGED[Node], members)
         case Leave(key=key, members=members):
             return Difference(path(key), _MERGED[Gate], members)
-        case Delete(key=key):
-            return Removal(path(key), version)
+        case Delete(key=key, blind=blind):
+            return Removal(path(key), None if blind else version)
 
 
 def _fields(doc: Document) -> dict[str, Any]:
@@ -211,9 +212,9 @@ def _own_fields(doc: Document) -> dict[str, Any]:
     match doc:
         case Run(started=started):
             open_ = None if doc.state.ended else started
-            return {"pipeline": doc.pipeline, "started": started, "open": open_}
+            return {"pipeline": doc.pipeline, "started": started, "began": doc.began, "open": open_}
         case Node(phase=phase):
-            active = True if isinstance(phase, Submitting | Running | Backoff) else None
+            active = True if isinstance(phase, Queued | Submitting | Running | Backoff) else None
             return {"arrived": list(doc.arrived) or None, "due": doc.due, "active": active}
         case Set(due=due):
             return {"due": due}

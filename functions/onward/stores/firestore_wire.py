@@ -141,7 +141,9 @@ class Wire:
                 assert_never(write)
 
 
-def _precondition(version: int) -> dict[str, Any]:
+def _precondition(version: int | None) -> dict[str, Any] | None:
+    if version is None:
+        return None
     if version == 0:
         return {"exists": False}
     moment = Timestamp()

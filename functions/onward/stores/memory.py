@@ -14,6 +14,7 @@ from onward.core.state import (
     MemberKey,
     Node,
     NodeKey,
+    Queued,
     Run,
     RunKey,
     Running,
@@ -24,6 +25,8 @@ from onward.core.state import (
     WaiterKey,
 )
 from onward.ports import Versioned, Write
+
+_ACTIVE = (Queued, Submitting, Running, Backoff)
 
 
 class MemoryStore:
@@ -41,7 +44,9 @@ class MemoryStore:
         """See `ports.Store`."""
         for change, version in writes:
             found = self.docs.get(change.key)
-            if not isinstance(change, Join | Leave) and version != (found.version if found else 0):
+            if isinstance(change, Join | Leave) or (isinstance(change, Delete) and change.blind):
+                continue
+            if version != (found.version if found else 0):
                 raise Conflict(f"{change.key} was changed by somebody else")
         versions = {}
         for change, _ in writes:
@@ -71,7 +76,7 @@ class MemoryStore:
             case "due":
                 nodes = sorted((item for item in nodes if item[1].due is not None), key=_due)
             case "active":
-                nodes = [item for item in nodes if isinstance(item[1].phase, Submitting | Running | Backoff)]
+                nodes = [item for item in nodes if isinstance(item[1].phase, _ACTIVE)]
             case "any":
                 pass
         return nodes[:limit]
@@ -118,8 +123,8 @@ class MemoryStore:
 
     def started(self, pipeline: str, since: int, limit: int) -> int:
         """See `ports.Store`."""
-        runs = (doc for doc, _ in self.docs.values() if isinstance(doc, Run))
-        return min(limit, sum(run.pipeline == pipeline and run.started >= since for run in runs))
+        runs = (doc for doc, _ in self.docs.values() if isinstance(doc, Run) and doc.pipeline == pipeline)
+        return min(limit, sum(run.began is not None and run.began >= since for run in runs))
 
     def runs(
         self,

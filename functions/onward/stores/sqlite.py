@@ -31,7 +31,7 @@ from onward.stores import sqlite_rows as rows
 from onward.stores.migrations import migrate
 
 _KEPT = 100_000
-_ACTIVE = ("submitting", "running", "retrying")
+_ACTIVE = ("queued", "submitting", "running", "retrying")
 
 _UNKEPT = (MemberKey, WaiterKey)
 """There may be many, and none is read often."""
@@ -161,8 +161,8 @@ class SqliteStore:
                     if moved is None or moved is before:
                         continue
                     doc = moved
-                case Delete(key=key):
-                    self._delete(key, version)
+                case Delete(key=key, blind=blind):
+                    self._delete(key, None if blind else version)
                     after.append((key, None))
                     continue
             after.append((key, Versioned(doc, version + 1)))
@@ -175,10 +175,10 @@ class SqliteStore:
                 raise Conflict("a document was changed by somebody else")
         return after
 
-    def _delete(self, key: Key, version: int) -> None:
+    def _delete(self, key: Key, version: int | None) -> None:
         self._kept.pop(key, None)
-        found = self._select(key)
-        if version != (found.version if found else 0):
+        found = self._select(key) if version is not None else None
+        if version is not None and version != (found.version if found else 0):
             raise Conflict("a document was changed by somebody else")
         self.connection.execute(*rows.delete(key))
 
@@ -226,7 +226,8 @@ class SqliteStore:
 
     def started(self, pipeline: str, since: int, limit: int) -> int:
         """See `ports.Store`."""
-        return self._count("runs WHERE pipeline = ? AND started >= ?", pipeline, since, limit)
+        began = "started IS NOT json_extract(body, '$.queued')"  # see Run.began
+        return self._count(f"runs WHERE pipeline = ? AND started >= ? AND {began}", pipeline, since, limit)
 
     def _count(self, which: str, *values: Any) -> int:
         count: int = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {which} LIMIT ?)", values)[0]

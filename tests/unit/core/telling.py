@@ -22,7 +22,17 @@ from onward.core.events import (
 )
 from onward.core.pipeline import SECOND, Pipeline, Python, Retry, Step
 from onward.core.plan import Plan, compile_plan
-from onward.core.state import Document, Key, Node, NodeKey, Phase, Run, RunKey, RunState
+from onward.core.state import (
+    Document,
+    Key,
+    Node,
+    NodeKey,
+    Phase,
+    Run,
+    RunKey,
+    RunState,
+    WaiterKey,
+)
 from onward.core.transition import scope, transition
 
 RUN = "a" * 20
@@ -64,7 +74,7 @@ class Life:
                     if (doc := adjusted(self.docs.get(key), change)) is not None:
                         self.docs[key] = doc
                 case Delete(key=key):
-                    del self.docs[key]
+                    self.docs.pop(key, None)
         self.commands += decision.commands
         return decision
 
@@ -74,7 +84,9 @@ class Life:
         assert len(keys) <= MOST_DOCUMENTS, f"{event} reads {len(keys)} documents"
         docs = {key: self.docs.get(key) for key in keys}
         decision = transition(self.plan, docs, event, Context(self.now, next(self._tokens)))
-        written = {change.key for change in decision.changes if not isinstance(change, Join | Leave)}
+        # Waiters are only ever created, and deleted whatever they are.
+        versioned = (change for change in decision.changes if not isinstance(change, Join | Leave))
+        written = {change.key for change in versioned if not isinstance(change.key, WaiterKey)}
         assert written <= set(keys), f"{event} writes what it has not read"
         assert len(decision.changes) <= MOST_DOCUMENTS
         return decision

@@ -35,6 +35,7 @@ from onward.core.state import (
     Failed,
     Node,
     Phase,
+    Queued,
     Running,
     RunState,
     Skipped,
@@ -50,6 +51,7 @@ LATER = NOON + 3600 * SECOND
 
 PHASES: tuple[Phase, ...] = (
     Waiting(),
+    Queued("pool:db", NOON, LATER),
     Submitting("t", LATER, NOON),
     Running("job", NOON, LATER),
     Backoff(LATER, 2, "it said no", NOON),
@@ -74,18 +76,19 @@ EVENTS: tuple[NodeEvent, ...] = (
 )
 
 TABLE = """
-                wake arrive cancel_node submitted submit_refused submit_delayed examined room bell verdict
-waiting         yes  -      -           -         -              -              yes      -    -    -
-submitting      yes  -      yes         yes       yes            yes            -        -    yes  yes
-running         yes  -      yes         -         -              -              -        -    yes  yes
-retrying        yes  -      yes         yes       -              -              -        yes  yes  yes
-cancelling      yes  -      yes         yes       yes            -              -        -    yes  yes
-succeeded       yes  -      yes         yes       yes            -              -        -    yes  yes
-failed          yes  -      yes         yes       yes            -              -        -    yes  yes
-upstream_failed yes  -      yes         yes       yes            -              -        -    yes  yes
-skipped         yes  -      yes         yes       yes            -              -        -    yes  yes
-cancelled       yes  -      yes         yes       yes            -              -        -    yes  yes
-"""
+                wake arrive cancel_node submitted submit_refused submit_delayed examined room bell verdict admitted
+waiting         yes  -      -           -         -              -              yes      -    -    -       -
+queued          yes  -      yes         -         -              -              -        -    -    -       yes
+submitting      yes  -      yes         yes       yes            yes            -        -    yes  yes     yes
+running         yes  -      yes         -         -              -              -        -    yes  yes     -
+retrying        yes  -      yes         yes       -              -              -        yes  yes  yes     -
+cancelling      yes  -      yes         yes       yes            -              -        -    yes  yes     -
+succeeded       yes  -      yes         yes       yes            -              -        -    yes  yes     yes
+failed          yes  -      yes         yes       yes            -              -        -    yes  yes     yes
+upstream_failed yes  -      yes         yes       yes            -              -        -    yes  yes     yes
+skipped         yes  -      yes         yes       yes            -              -        -    yes  yes     yes
+cancelled       yes  -      yes         yes       yes            -              -        -    yes  yes     yes
+"""  # noqa: E501
 
 
 def tag(thing: object) -> str:

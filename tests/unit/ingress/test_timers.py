@@ -44,7 +44,7 @@ TOLD: list[Event] = [
     Room(RUN, "clean"),
     Bell(RUN, "clean", 2),
     RunEnded(RUN, "weather", "succeeded", {"date": "2026-09-01"}),
-    Admitted(RUN, "clean"),
+    Admitted(RUN, "clean", "pool:db"),
     SetRang("0" * 32),
     Grant("warehouse"),
 ]
