@@ -17,19 +17,28 @@ from onward.core.events import (
     Event,
     Examined,
     Found,
+    Frozen,
     Grant,
+    HoldersGone,
     JobState,
+    ManifestRead,
+    MembersFound,
+    MembersSwept,
     Room,
     RunEnded,
+    SetPaused,
     SetRang,
     StartRun,
     SubmitDelayed,
     SubmitRefused,
     Submitted,
     Sweep,
+    TurnedAway,
     Verdict,
+    WaitersFound,
     Wake,
 )
+from onward.core.state import Waiter
 from onward.ingress.facts import Facts, Poison, Rang, Result, Told
 from onward.ingress.timers import parse_timer, parse_wake
 from unit.ingress.envelopes import RUN, binary, payload, pushed, request
@@ -46,10 +55,18 @@ TOLD: list[Event] = [
     RunEnded(RUN, "weather", "succeeded", {"date": "2026-09-01"}),
     Admitted(RUN, "clean", "pool:db"),
     SetRang("0" * 32),
-    Grant("warehouse"),
+    Grant("pool:warehouse", "left", net=True),
+    TurnedAway(RUN, "runs:weather"),
 ]
 KEPT: list[Event] = [
     Arrived("0" * 32, "member", "weather", "p" * 32, 0),
+    MembersFound("0" * 32, 1, 2),
+    Frozen("0" * 32, 1),
+    ManifestRead("0" * 32, 1, ("member",), 1, 1),
+    MembersSwept("0" * 32, ("member",), False),
+    WaitersFound("pool:warehouse", "left", False, (RUN,), (("500", Waiter(RUN, 1)),)),
+    HoldersGone("pool:warehouse", (RUN,)),
+    SetPaused("weather", True, 5),
     Found(RUN, "watch", 1, ("clean",)),
     Submitted(RUN, "clean", 1, "job"),
     SubmitRefused(RUN, "clean", 1, "token", "no"),
