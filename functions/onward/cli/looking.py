@@ -1,4 +1,4 @@
-"""The commands that look: runs, show, logs."""
+"""The commands that look: runs, sets, show, logs."""
 
 from __future__ import annotations
 
@@ -36,6 +36,33 @@ def runs(places: Places, pipeline: str | None, limit: int, as_json: bool) -> Non
     else:
         of = f" of {pipeline}" if pipeline else ""
         click.echo(f"no runs{of} in {places.state}")
+
+
+@click.command()
+@click.argument("pipeline", required=False)
+@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@json_option
+@click.pass_obj
+def sets(places: Places, pipeline: str | None, limit: int, as_json: bool) -> None:
+    """List the sets that fill: what is there of each, what is missing, and when it closes."""
+    from onward.cli.reading import reading
+    from onward.core.errors import NotFound
+
+    try:
+        with reading(places) as state:
+            found = state.filling.sets(pipeline, limit)
+    except NotFound:
+        found = []
+    if as_json:
+        click.echo(json.dumps(found))
+    elif found:
+        from onward.cli.render import sets_table
+        from onward.cli.render import show as show_it
+
+        show_it(sets_table(found))
+    else:
+        of = f" of {pipeline}" if pipeline else ""
+        click.echo(f"no set{of} is filling in {places.state}")
 
 
 @click.command()

@@ -75,6 +75,7 @@ for command in (
     running.run,
     running.publish,
     looking.runs,
+    looking.sets,
     looking.show,
     looking.logs,
     running.cancel,

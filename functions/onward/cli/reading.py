@@ -14,6 +14,7 @@ from onward.core.naming import job_name, try_number
 from onward.core.plan import Plan
 from onward.core.problems import did_you_mean, listed, shown
 from onward.core.state import Node, NodeKey, Succeeded
+from onward.filling import Filling
 from onward.local.buckets import Buckets
 from onward.local.folder import StateFolder
 from onward.local.objects import LocalObjects
@@ -41,6 +42,7 @@ class Reading(ABC):
         self.folder = folder
         self.store = store
         self.views = Views(store, objects)
+        self.filling = Filling(store, objects)
 
     @abstractmethod
     def begins(self, text: str) -> list[str]:

@@ -186,6 +186,27 @@ def runs_table(found: Iterable[dict[str, Any]]) -> Table:
     return table
 
 
+def sets_table(found: Iterable[dict[str, Any]]) -> Table:
+    """One line for each set that fills."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("pipeline", "set", "waiting", "closes"):
+        table.add_column(column, no_wrap=True, justify="right" if column == "waiting" else "left")
+    table.add_column("missing")  # gives way first
+    for each in found:
+        key = text.params(each["key"]) or each["trigger"]
+        closes = (
+            "closing" if each["closing"] else text.date_and_time(each["closes"]) if each["closes"] else ""
+        )
+        table.add_row(
+            Text(each["pipeline"]),
+            Text(key),
+            Text(str(each["waiting"])),
+            Text("now" if each["closing"] else closes),
+            _cut(" ".join(text.one_line(name) for name in each["missing"]), "yellow"),
+        )
+    return table
+
+
 def whole(run: dict[str, Any], places: Places) -> RenderableType:
     """A run with all that is known of it."""
     facts = Table.grid(padding=(0, 2, 0, 0))

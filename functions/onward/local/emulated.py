@@ -24,6 +24,7 @@ from onward.core.naming import next_try, run_id
 from onward.core.params import bind
 from onward.core.pipeline import topics
 from onward.core.state import Run, RunKey, RunState
+from onward.filling import Filling
 from onward.local.buckets import Buckets
 from onward.local.folder import StateFolder
 from onward.local.standins import changes
@@ -73,6 +74,7 @@ class Emulated:
             say(str(problem))
         self.store = self.engine.store
         self.views = Views(self.store, self.engine.objects)
+        self.filling = Filling(self.store, self.engine.objects)
 
     def start(self, *, watch: bool) -> None:
         """Begin to tell of changes; `watch`: take what arrives in the buckets, or has arrived."""

@@ -2,6 +2,7 @@
 
     POST /v1/projects/{project}/topics/{topic}:publish    {"messages": [{"data": base64, "attributes": {}}]}
     GET  /v1/runs?pipeline=&limit=                        the latest runs
+    GET  /v1/sets?pipeline=&limit=                        the sets that fill
     GET  /v1/runs/{run}                                   one run in detail
     GET  /v1/runs/{run}/events                            the same, as a line of JSON after each change
     GET  /health
@@ -24,6 +25,7 @@ import msgspec
 
 import onward
 from onward.core.errors import BadEvent, NotFound, Temporary, UserError
+from onward.filling import Filling
 from onward.local.folder import StateFolder
 from onward.local.following import Watched, follow
 from onward.local.http import Request, Response, Server
@@ -51,6 +53,8 @@ class Running(Runs, Watched, Protocol):
 
     @property
     def folder(self) -> StateFolder: ...
+    @property
+    def filling(self) -> Filling: ...
 
 
 class Endpoint:
@@ -103,6 +107,9 @@ class Endpoint:
                 return _json({"status": "ok", "version": onward.__version__, "state": str(self._file.parent)})
             case "GET", "/v1/runs":
                 return _json({"runs": views.runs(request.query.get("pipeline"), _limit(request.query))})
+            case "GET", "/v1/sets":
+                filling = self._runtime.filling
+                return _json({"sets": filling.sets(request.query.get("pipeline"), _limit(request.query))})
             case "GET", path if found := _RUN.fullmatch(path):
                 return self._run(found["run"], follows=bool(found["events"]))
             case "POST", path if found := _PUBLISH.fullmatch(path):

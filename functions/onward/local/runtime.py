@@ -28,6 +28,7 @@ from onward.core.sets import spoken
 from onward.core.starting import Fact, Refused, by_hand, spelled, starts
 from onward.core.state import NodeKey, Run, RunKey, RunState
 from onward.engine import Engine
+from onward.filling import Filling
 from onward.local.announcements import AnnouncementFile
 from onward.local.buckets import Buckets
 from onward.local.clock import LoopTimers, SystemClock
@@ -88,6 +89,7 @@ class Runtime:
         self._events = EventLoop(self.engine, loop, say)
         self._deployed = Deployed(workflows.absolute(), self.folder.files, self.engine.plans, say)
         self.views = Views(self.store, objects)
+        self.filling = Filling(self.store, objects)
         self._ledger = Ledger(self.store.connection)
         self._watcher: Watcher | None = None
         self._told: list[Callable[[frozenset[str]], None]] = []
