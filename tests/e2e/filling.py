@@ -3,7 +3,7 @@
     python -m e2e.filling FOLDER KIND
 
 Before each commit, each object that is written and each timer that is set there is such a point: between
-them nothing lasts. For each of them a new state folder is filled by a process that dies there, and then by one
+them nothing lasts. For each of them a new state folder is filled by a process that dies there, then by one
 that lives; what comes of it must be the same each time. Each process is a fork: nothing is imported twice.
 """
 
