@@ -23,7 +23,7 @@ from onward.core.pipeline import SECOND, Dataproc, Pipeline, Step
 from onward.core.plan import Plan, compile_plan
 from onward.core.state import Key, Member, Node, Set, Waiter
 from onward.engine import Engine
-from onward.ports import Accepted, JobRef, JobRequest, Listed, Status, Submission, Versioned, Write
+from onward.ports import Accepted, Ages, JobRef, JobRequest, Listed, Status, Submission, Versioned, Write
 from onward.stores.memory import MemoryStore
 
 T = TypeVar("T")
@@ -199,6 +199,9 @@ class Cloud:
         raise AssertionError(name)
 
     def exists(self, uri: str) -> bool:
+        raise AssertionError(uri)
+
+    def ages(self, uri: str) -> Ages | None:
         raise AssertionError(uri)
 
     def list(self, glob: str, limit: int) -> list[Listed]:

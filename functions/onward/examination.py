@@ -28,9 +28,9 @@ def examine(command: Examine, plans: Plans, jobs: Jobs) -> Examined:
         return Examined(run, node, adopt=True)
     step = plan.step_node(node).step
     try:
-        if step.condition is not None and not _truth(jobs.value(plan, run, node, step.condition)):
+        if step.condition is not None and not _truth(*jobs.values(plan, run, node, [step.condition])):
             return Examined(run, node, wanted=False)
-        done = step.unless_exists is not None and not jobs.missing_outputs(plan, run, node, 1)
+        done = _is_done(command, plan, jobs)
     except UserError as error:
         return Examined(run, node, error=str(error))
     return Examined(run, node, done=done)
@@ -46,6 +46,19 @@ def _truth(value: Any) -> bool:
         case _:
             text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
             raise UserError(f"`if` must give true or false, and gives {shown(text)}")
+
+
+def _is_done(command: Examine, plan: Plan, jobs: Jobs) -> bool:
+    """Whether what the step would make is there, and new enough."""
+    run, node = command.run, command.node
+    step, trigger = plan.step_node(node).step, jobs.trigger(run)
+    if step.unless_exists is None or trigger.get("force") is True:
+        return False
+    if step.unless_exists == "exists":
+        return not jobs.missing_outputs(plan, run, node, 1)
+    arrived = [str(trigger["uri"])] if "uri" in trigger else []
+    inputs = jobs.values(plan, run, node, step.inputs) if step.inputs else arrived
+    return jobs.are_newer(jobs.values(plan, run, node, step.outputs), inputs)
 
 
 def _outputs_are_there(command: Examine, plan: Plan, jobs: Jobs) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from datetime import UTC
 from typing import Any
@@ -109,9 +109,26 @@ class Jobs:
         outputs = tuple(render_text(output, context) for output in step.outputs)
         return replace(step, does=does, outputs=outputs, resources=render(step.resources, context))
 
-    def value(self, plan: Plan, run: str, node: str, template: str) -> Any:
-        """What a template of the step gives before its first attempt. Raises `UserError`."""
-        return render(template, self._context(plan, run, node, 1, tuple(names(template))))
+    def values(self, plan: Plan, run: str, node: str, templates: Sequence[str]) -> list[Any]:
+        """What templates of the step give before its first attempt. Raises `UserError`."""
+        named = {name for template in templates for name in names(template)}
+        context = self._context(plan, run, node, 1, tuple(named))
+        return [render(template, context) for template in templates]
+
+    def trigger(self, run: str) -> Mapping[str, Any]:
+        """What started the run."""
+        found = self._store.read([RunKey(run)])[RunKey(run)].doc
+        assert isinstance(found, Run)
+        return found.trigger
+
+    def are_newer(self, outputs: Sequence[str], inputs: Sequence[str]) -> bool:
+        """Whether all outputs and inputs are there, and no output is older than an input."""
+        made = [self._objects.ages(uri) for uri in outputs]
+        if not all(made) or not inputs:
+            return False
+        given = [self._objects.ages(uri) for uri in inputs]
+        oldest = min(ages.oldest for ages in made if ages)
+        return all(ages is not None and ages.newest <= oldest for ages in given)
 
     def _context(
         self, plan: Plan, run: str, node: str, attempt: int, needed: tuple[str, ...]

@@ -203,6 +203,13 @@ class Listed(NamedTuple):
     """Bytes."""
 
 
+class Ages(NamedTuple):
+    """When the content of the oldest and of the newest of some objects was written (µs)."""
+
+    oldest: int
+    newest: int
+
+
 class Objects(Protocol):
     """Keeps what is too large for the state, and knows which objects exist."""
 
@@ -217,6 +224,9 @@ class Objects(Protocol):
 
     def exists(self, uri: str) -> bool:
         """Whether the object, or at least one that the pattern matches, is there."""
+
+    def ages(self, uri: str) -> Ages | None:
+        """Of all that `exists` would find there; None for nothing."""
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         """The objects whose URIs the glob matches (see `core.matching`), by name, at most `limit`."""

@@ -18,7 +18,7 @@ from onward.core.plan import compile_plan
 from onward.core.runs import HORIZON
 from onward.core.state import NodeKey, RunKey, RunState
 from onward.engine import Engine
-from onward.ports import Accepted, JobRef, JobRequest, Listed, Status, Submission
+from onward.ports import Accepted, Ages, JobRef, JobRequest, Listed, Status, Submission
 from onward.stores.firestore import FirestoreStore
 from onward.stores.firestore_wire import connect
 
@@ -84,6 +84,9 @@ class Outside:
 
     def exists(self, uri: str) -> bool:
         raise AssertionError(f"no outputs are declared, nor {uri}")
+
+    def ages(self, uri: str) -> Ages | None:
+        raise AssertionError(uri)
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         raise AssertionError(f"nobody looks for {limit} of {glob}")

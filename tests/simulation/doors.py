@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from onward.core.commands import Announce
 from onward.core.state import Key, Member, Node, NodeKey, Run, RunKey, Set, Waiter
-from onward.ports import Listed, Versioned, Write
+from onward.ports import Ages, Listed, Versioned, Write
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -102,6 +102,11 @@ class Objects:
         """See `ports.Objects`."""
         world = self.world
         return world.call(lambda: bool(uri) and world.rng.random() >= world.faults.gone_output)
+
+    def ages(self, uri: str) -> Ages | None:
+        """See `ports.Objects`."""
+        at = self.world.time - 1
+        return Ages(at, at) if self.exists(uri) else None
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         """See `ports.Objects`."""

@@ -13,7 +13,7 @@ from onward.core.pipeline import SECOND, Pipeline, Python, Step
 from onward.core.plan import Plan, compile_plan
 from onward.core.state import Key, Node, NodeKey, Run, RunKey
 from onward.engine import Engine
-from onward.ports import Accepted, JobRef, JobRequest, Listed, Status, Submission, Versioned, Write
+from onward.ports import Accepted, Ages, JobRef, JobRequest, Listed, Status, Submission, Versioned, Write
 from onward.stores.memory import MemoryStore
 
 RUN = "a" * 20
@@ -34,6 +34,7 @@ class Shelf:
         self.timers: list[SetTimer] = []
         self.published: list[Event] = []
         self.objects: dict[str, bytes] = {}
+        self.written: dict[str, int] = {}
         self.time = NOON
         self.tokens = 0
         self.engine = Engine(
@@ -91,6 +92,10 @@ class Shelf:
 
     def exists(self, uri: str) -> bool:
         return uri in self.objects
+
+    def ages(self, uri: str) -> Ages | None:
+        at = self.written.get(uri, 0)
+        return Ages(at, at) if uri in self.objects else None
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         pattern = matching.compile(glob.removeprefix("gs://"))

@@ -17,6 +17,7 @@ from onward.ports import Write
 from unit.shelf import NOON, RUN, Shelf, step
 
 URI = "gs://work/a"
+RUN2 = "b" * 20
 
 
 def shelf(*steps: Step, **params: Any) -> Shelf:
@@ -26,8 +27,8 @@ def shelf(*steps: Step, **params: Any) -> Shelf:
     return made
 
 
-def begin(made: Shelf, run: str, params: dict[str, Any]) -> None:
-    doc = Run("p", made.plan.name, RunState.RUNNING, NOON, params, {"on": "hand"})
+def begin(made: Shelf, run: str, params: dict[str, Any], trigger: dict[str, Any] | None = None) -> None:
+    doc = Run("p", made.plan.name, RunState.RUNNING, NOON, params, trigger or {"on": "hand"})
     made.store.commit([Write(Put(RunKey(run), doc), 0)])
 
 
@@ -88,6 +89,53 @@ def test_a_step_is_done_when_all_of_its_outputs_are_there() -> None:
     assert seen(made, "a") == Examined(RUN, "a")
     made.objects[f"{URI}2"] = b""
     assert seen(made, "a") == Examined(RUN, "a", done=True)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "inputs", "done"),
+    [
+        ({"a": 5, "b": 9}, {"x": 4, "y": 5}, True),
+        ({"a": 5, "b": 9}, {"x": 4, "y": 6}, False),
+        ({"a": 5}, {"x": 4, "y": 4}, False),
+        ({"a": 5, "b": 9}, {"x": 4}, False),
+    ],
+)
+def test_a_step_is_done_when_its_oldest_output_is_not_older_than_its_newest_input(
+    outputs: dict[str, int], inputs: dict[str, int], done: bool
+) -> None:
+    made = shelf(
+        step("a", outputs=("gs://w/a", "gs://w/b"), inputs=("gs://w/x", "gs://w/y"), unless_exists="newer")
+    )
+    for name, at in (outputs | inputs).items():
+        made.objects[f"gs://w/{name}"], made.written[f"gs://w/{name}"] = b"", at
+    assert seen(made, "a") == Examined(RUN, "a", done=done)
+
+
+@pytest.mark.parametrize(("uri", "done"), [("gs://w/old", True), ("gs://w/new", False), (None, False)])
+def test_without_inputs_the_outputs_are_held_against_the_object_that_started_the_run(
+    uri: str | None, done: bool
+) -> None:
+    made = Shelf(step("a", outputs=(URI,), unless_exists="newer"))
+    begin(made, RUN, {}, {"on": "object", "uri": uri} if uri else {"on": "hand"})
+    made.objects |= dict.fromkeys((URI, "gs://w/old", "gs://w/new"), b"")
+    made.written |= {URI: 5, "gs://w/old": 5, "gs://w/new": 6}
+    assert seen(made, "a") == Examined(RUN, "a", done=done)
+
+
+@pytest.mark.parametrize("asked", ["exists", "newer"])
+def test_a_run_that_is_forced_does_it_all_the_same(asked: str) -> None:
+    made = Shelf(step("a", outputs=(URI,), inputs=(URI,), unless_exists=asked))
+    made.objects[URI] = b""
+    begin(made, RUN, {}, {"on": "hand", "force": True})
+    begin(made, RUN2, {}, {"on": "hand"})
+    assert seen(made, "a") == Examined(RUN, "a")
+    assert seen(made, "a", RUN2) == Examined(RUN2, "a", done=True)
+
+
+def test_outputs_that_can_not_be_named_fail_the_step_before_it_begins() -> None:
+    made = shelf(step("b"), step("a", "b", outputs=("gs://{{ steps.b.output }}/x",), unless_exists="exists"))
+    put(made, "b", Node(Skipped("its `if` is false")))
+    assert "there is no `output` in `steps.b`" in seen(made, "a").error
 
 
 def test_an_if_that_is_false_looks_no_further() -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, Forbidden, NotFound, PreconditionFailed, ServiceUnavailable
 from onward.core import errors
+from onward.stores import gcs
 from onward.stores.gcs import GcsObjects
 
 
@@ -25,6 +27,9 @@ class Bucket:
             def blob(self, blob: str) -> Any:
                 return Blob(outer, name, blob)
 
+            def get_blob(self, blob: str, **_: float) -> Any:
+                return next((found for found in outer.list_blobs(name) if found.name == blob), None)
+
         return Handle()
 
     def list_blobs(self, bucket: str, **which: Any) -> Iterator[Any]:
@@ -35,7 +40,8 @@ class Bucket:
         regex = re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
         for name, body in sorted(self.objects.items()):
             if name.startswith(prefix) and re.fullmatch(regex, name):
-                yield SimpleNamespace(name=name, generation=7, size=len(body))
+                written = datetime.fromtimestamp(float(body or b"0"), UTC) if body.isdigit() else None
+                yield SimpleNamespace(name=name, generation=7, size=len(body), time_created=written)
 
     def check(self) -> None:
         if self.error:
@@ -157,3 +163,31 @@ def test_a_name_that_the_service_refuses_is_the_users_mistake(client: Bucket, ob
     client.error = BadRequest("name too long")
     with pytest.raises(errors.UserError, match="name too long"):
         objects.exists("gs://work/" + "x" * 2_000)
+
+
+@pytest.mark.parametrize(
+    ("uri", "ages"),
+    [
+        ("gs://work/day/a.csv", (1_000_000, 1_000_000)),
+        ("gs://work/day/*.csv", (1_000_000, 3_000_000)),
+        ("gs://work/day/", (1_000_000, 7_000_000)),
+        ("gs://work/d*", (1_000_000, 7_000_000)),
+        ("gs://work/none.csv", None),
+        ("gs://work/none*", None),
+        ("gs://other/x", None),
+    ],
+)
+def test_how_old_the_oldest_and_the_newest_object_is_of_all_that_a_uri_names(
+    client: Bucket, objects: GcsObjects, uri: str, ages: tuple[int, int] | None
+) -> None:
+    client.objects |= {"day/a.csv": b"1", "day/b.csv": b"3", "day/deep/c.txt": b"7"}
+    assert objects.ages(uri) == ages
+
+
+def test_too_many_objects_are_not_asked_how_old_they_are(
+    client: Bucket, objects: GcsObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gcs, "MOST", 1)
+    client.objects |= {"day/a.csv": b"1", "day/b.csv": b"3"}
+    with pytest.raises(errors.UserError, match="too many"):
+        objects.ages("gs://work/day/")

@@ -29,9 +29,12 @@ json_option = click.option(
     "-p", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated."
 )
 @click.option("--key", help="Makes the start repeatable: the same pipeline and key are the same run.")
+@click.option("--force", is_flag=True, help="Run also the steps whose outputs are there (`unless_exists`).")
 @json_option
 @click.pass_obj
-def run(places: Places, pipeline: str, given: tuple[str, ...], key: str | None, as_json: bool) -> int:
+def run(  # noqa: PLR0913, PLR0917 - click gives each option by itself
+    places: Places, pipeline: str, given: tuple[str, ...], key: str | None, force: bool, as_json: bool
+) -> int:
     """Start a run of PIPELINE and show it to its end.
 
     Its exit code is the run's. Where a runtime is at work already (`onward up`, or another `onward run`),
@@ -39,7 +42,13 @@ def run(places: Places, pipeline: str, given: tuple[str, ...], key: str | None, 
     """
     from onward.local.topics import START
 
-    body = {"pipeline": pipeline, "params": _pairs(given, "-p"), "key": key or secrets.token_hex(16)}
+    body: dict[str, Any] = {
+        "pipeline": pipeline,
+        "params": _pairs(given, "-p"),
+        "key": key or secrets.token_hex(16),
+    }
+    if force:
+        body["force"] = True
     ended = _show(places, START, _message(body), as_json=as_json)
     return SUCCEEDED if ended["state"] == "succeeded" else FAILED
 

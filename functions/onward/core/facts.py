@@ -13,6 +13,8 @@ class ByHand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pipeline: str
     params: dict[str, Any] = {}
     key: str | None = None
+    force: bool = False
+    """Steps run although what they would make is there."""
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -95,7 +95,7 @@ def starts(fact: Fact, deployed: Deployed, deployment: str = "") -> Iterator[Out
 def by_hand(asked: ByHand, deployed: Deployed, deployment: str = "") -> StartRun:
     """The run that somebody asks for. Raises `UserError`."""
     key = asked.key or ""
-    facts = {"on": "hand", "key": key}
+    facts = {"on": "hand", "key": key} | ({"force": True} if asked.force else {})
     found = _Start(("hand", key), facts, lambda _: asked.params)
     return _start(deployed.plan(asked.pipeline), found, deployment)
 

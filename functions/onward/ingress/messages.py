@@ -1,8 +1,8 @@
 """What people and programs publish: messages that start a run, and messages that command one.
 
 a topic    of a pipeline: anything; the pipelines' triggers say what they make of it
-start      {"pipeline": ..., "params": {...}, "key": ...}, of which the same key is the same run;
-           or attributes `pipeline` and `key`, and the params as data
+start      {"pipeline": ..., "params": {...}, "key": ..., "force": false}, of which the same key is the
+           same run; or attributes `pipeline` and `key`, and the params as data
 command    {"command": "cancel" | "retry", "run": ..., "newest_plan": false}
 """
 

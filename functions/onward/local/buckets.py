@@ -16,7 +16,7 @@ from pathlib import Path
 
 from onward.core import matching
 from onward.core.errors import UserError
-from onward.ports import Listed
+from onward.ports import Ages, Listed
 
 _URI = re.compile(r"(?<![A-Za-z0-9+.-])gs://([A-Za-z0-9._-]+)")
 _LABEL = "[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
@@ -91,15 +91,26 @@ class Buckets:
         A folder counts when it holds at least one file. Hidden and temporary files never count for a prefix
         or a glob.
         """
+        return any(True for _ in self._at(uri))
+
+    def ages(self, uri: str) -> Ages | None:
+        """When the oldest and the newest file that is there was written; None for none."""
+        times = [path.stat().st_mtime_ns // 1_000 for path in self._at(uri)]
+        return Ages(min(times), max(times)) if times else None
+
+    def _at(self, uri: str) -> Iterator[Path]:
+        """The files that a URI names."""
         bucket, name = _split(uri)
         _check_name(uri, name.removesuffix("/"))
         folder = self.root / bucket
         path = folder / name
         try:
             if path.is_dir() if name.endswith("/") else path.is_file():
-                return _has_file(path)
-            matches = glob.iglob(name, root_dir=folder, recursive=True) if glob.has_magic(name) else ()
-            return any(not is_ignored(Path(match).name) and _has_file(folder / match) for match in matches)
+                yield from _files_at(path)
+            elif glob.has_magic(name):
+                for match in glob.iglob(name, root_dir=folder, recursive=True):
+                    if not is_ignored(Path(match).name):
+                        yield from _files_at(folder / match)
         except OSError as error:
             raise UserError(f"{uri!r} can't be looked up below {self.root}: {_reason(error)}") from None
 
@@ -217,21 +228,21 @@ def _files(folder: Path, below: str) -> Iterator[str]:
                     pending.append(name)
 
 
-def _has_file(path: Path) -> bool:
-    """Whether the path is a file, or a folder with a file somewhere below that is not hidden or temporary."""
+def _files_at(path: Path) -> Iterator[Path]:
+    """The path, if it is a file; if it is a folder, the files below that are not hidden or temporary."""
     pending = [str(path)]
     if path.is_file():
-        return True
+        yield path
+        return
     while pending:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if is_ignored(entry.name):
                     continue
                 if entry.is_file():
-                    return True
-                if entry.is_dir(follow_symlinks=False):
+                    yield Path(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-    return False
 
 
 def _reason(error: OSError) -> str:

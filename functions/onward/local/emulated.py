@@ -88,11 +88,13 @@ class Emulated:
 
     # What people ask for
 
-    async def start_run(self, pipeline: str, params: Mapping[str, Any], key: str) -> str:
+    async def start_run(
+        self, pipeline: str, params: Mapping[str, Any], key: str, *, force: bool = False
+    ) -> str:
         """Start a run by hand. Returns its id once it is committed; the same key is the same run."""
         bind(self._plan(pipeline).pipeline.params, params)  # what is wrong is said here, not to a dead letter
         run = run_id(pipeline, "hand", key)
-        self._publish(START, {"pipeline": pipeline, "params": params, "key": key})
+        self._publish(START, {"pipeline": pipeline, "params": params, "key": key, "force": force})
         await self._until(run, lambda doc: doc is not None)
         return run
 

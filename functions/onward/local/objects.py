@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onward.core.errors import NotFound, Unavailable
 from onward.local.buckets import Buckets
-from onward.ports import Listed
+from onward.ports import Ages, Listed
 
 
 class LocalObjects:
@@ -56,6 +56,10 @@ class LocalObjects:
     def exists(self, uri: str) -> bool:
         """See `ports.Objects`."""
         return self._buckets.exists(uri)
+
+    def ages(self, uri: str) -> Ages | None:
+        """See `ports.Objects`."""
+        return self._buckets.ages(uri)
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         """See `ports.Objects`."""

@@ -156,10 +156,12 @@ class Runtime:
 
     # What people ask for
 
-    async def start_run(self, pipeline: str, params: Mapping[str, Any], key: str) -> str:
+    async def start_run(
+        self, pipeline: str, params: Mapping[str, Any], key: str, *, force: bool = False
+    ) -> str:
         """Start a run by hand. Returns its id once it is committed; the same key is the same run."""
         self._deployed.refresh()
-        start = by_hand(ByHand(pipeline, dict(params), key), self._deployed)
+        start = by_hand(ByHand(pipeline, dict(params), key, force), self._deployed)
         await self._done(start)
         return start.run
 

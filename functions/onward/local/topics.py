@@ -37,7 +37,9 @@ class Published(NamedTuple):
 class Runs(Protocol):
     """What messages ask of a runtime."""
 
-    async def start_run(self, pipeline: str, params: Mapping[str, Any], key: str) -> str: ...
+    async def start_run(
+        self, pipeline: str, params: Mapping[str, Any], key: str, *, force: bool = False
+    ) -> str: ...
     async def cancel(self, run: str) -> None: ...
     async def retry(self, run: str, *, newest_plan: bool = False) -> str: ...
     async def deliver(self, message: facts.Message) -> Sequence[str]: ...
@@ -82,8 +84,8 @@ def _read(runs: Runs, topic: str, message: Message, place: str) -> _Asked:
 
 async def _do(runs: Runs, asked: _Asked) -> Sequence[str]:
     match asked.what:
-        case facts.ByHand(pipeline=pipeline, params=params, key=key):
-            return (await runs.start_run(pipeline, params, asked.id if key is None else key),)
+        case facts.ByHand(pipeline=pipeline, params=params, key=key, force=force):
+            return (await runs.start_run(pipeline, params, key if key is not None else asked.id, force=force),)
         case Command(command="cancel", run=run):
             await runs.cancel(run)
             return (run,)

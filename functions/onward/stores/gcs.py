@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from onward.core import matching
 from onward.core.errors import NotFound, Unavailable, UserError
 from onward.core.problems import shown
-from onward.ports import Listed
+from onward.ports import Ages, Listed
 
 if TYPE_CHECKING:
-    from google.cloud.storage import Client  # type: ignore[import-untyped]
+    from google.cloud.storage import Blob, Client  # type: ignore[import-untyped]
 
 SECONDS = 20.0
 """How long a call may take."""
+MOST = 10_000
+"""Objects of which it can be asked how old they are."""
 OWN = "onward/"
 """What the names of Onward's own objects in the work bucket begin with."""
 _URI = re.compile(r"gs://(?P<bucket>[^/]+)/(?P<name>.+)", re.DOTALL)
@@ -89,6 +91,31 @@ class GcsObjects:
                 return bool(self._client.bucket(bucket).blob(name).exists(timeout=SECONDS))
             except Missing:  # the bucket
                 return False
+
+    def ages(self, uri: str) -> Ages | None:
+        """See `ports.Objects`. Raises `UserError` for more objects than can be looked at."""
+        from google.api_core.exceptions import NotFound as Missing
+
+        bucket, name = _split(uri)
+        with _our_errors(uri):
+            try:
+                blobs = list(islice(self._at(bucket, name), MOST + 1))
+            except Missing:  # the bucket
+                return None
+        if len(blobs) > MOST:
+            raise UserError(f"{shown(uri)} is more than {MOST:,} objects: too many to see how old they are")
+        times = [int(blob.time_created.timestamp() * 1_000_000) for blob in blobs]
+        return Ages(min(times), max(times)) if times else None
+
+    def _at(self, bucket: str, name: str) -> Iterator[Blob]:
+        """What a name stands for, as in `exists`."""
+        if name.endswith("/"):
+            yield from self._client.list_blobs(bucket, prefix=name, timeout=SECONDS)
+        elif _MAGIC.search(name):
+            for pattern in (name, f"{name}/**"):
+                yield from self._client.list_blobs(bucket, match_glob=pattern, timeout=SECONDS)
+        elif blob := self._client.bucket(bucket).get_blob(name, timeout=SECONDS):
+            yield blob
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         """See `ports.Objects`."""

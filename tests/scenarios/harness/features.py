@@ -54,7 +54,6 @@ TO_COME = frozenset(
         "trigger.pipeline",
         "control.for_each",
         "control.outputs",
-        "control.unless_exists",
         "control.timeout",
         "control.pool",
         "control.max_active_runs",

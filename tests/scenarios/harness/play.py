@@ -104,7 +104,7 @@ def _do(action: Action, door: Door, jobs: Jobs, number: int) -> None:  # noqa: P
             door.publish(message)
         case Action(run=Hand() as hand):
             key = hand.key or f"by hand {number}"
-            start = {"pipeline": hand.pipeline, "params": hand.params, "key": key}
+            start = {"pipeline": hand.pipeline, "params": hand.params, "key": key, "force": hand.force}
             door.publish(Publish("onward-start", start))
         case Action(cancel=Which() as which):
             _command(door, {"command": "cancel", "run": newest(door, which)})

@@ -53,6 +53,7 @@ class Hand(Strict):
     pipeline: str
     params: dict[str, Any] = {}
     key: str = ""
+    force: bool = False
 
 
 class Which(Strict):

@@ -121,6 +121,16 @@ def test_a_pipeline_nobody_asked_for_is_refused_by_hand() -> None:
         by_hand(ByHand("wether"), Deployed(pipeline()))
 
 
+def test_a_run_by_hand_keeps_whether_it_was_forced() -> None:
+    deployed = Deployed(pipeline())
+    assert by_hand(ByHand("weather", {"date": "2026-11-22"}, "k", force=True), deployed).trigger == {
+        "on": "hand",
+        "key": "k",
+        "force": True,
+    }
+    assert "force" not in by_hand(ByHand("weather", {"date": "2026-11-22"}, "k"), deployed).trigger
+
+
 ORDERS = MessageTrigger("orders", {"kind": "new", "source": "*"})
 
 

@@ -170,8 +170,6 @@ CONTROLS = (
     "for_each",
     "max_parallel",
     "allow_failures",
-    "unless_exists",
-    "inputs",
     "pool",
     "priority",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,27 @@ def test_no_bucket_holds_nothing(buckets: Buckets) -> None:
 def test_what_is_no_glob_of_a_bucket_is_refused(buckets: Buckets, glob: str) -> None:
     with pytest.raises(UserError):
         list(buckets.list(glob))
+
+
+@pytest.mark.parametrize(
+    ("uri", "ages"),
+    [
+        ("gs://work/day/a.csv", (1, 1)),
+        ("gs://work/day/*.csv", (1, 3)),
+        ("gs://work/day/", (1, 7)),
+        ("gs://work/**/*.txt", (7, 7)),
+        ("gs://work/d*", (1, 7)),
+        ("gs://work/none.csv", None),
+        ("gs://work/none*", None),
+        ("gs://none/none/", None),
+    ],
+)
+def test_how_old_the_oldest_and_the_newest_file_is_of_all_that_a_uri_names(
+    tmp_path: Path, uri: str, ages: tuple[int, int] | None
+) -> None:
+    for name, at in {"day/a.csv": 1, "day/b.csv": 3, "day/deep/c.txt": 7, "day/.d.csv": 9}.items():
+        path = tmp_path / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+        os.utime(path, ns=(at * 1_000, at * 1_000))
+    assert Buckets(tmp_path).ages(uri) == ages
