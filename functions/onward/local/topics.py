@@ -85,7 +85,9 @@ def _read(runs: Runs, topic: str, message: Message, place: str) -> _Asked:
 async def _do(runs: Runs, asked: _Asked) -> Sequence[str]:
     match asked.what:
         case facts.ByHand(pipeline=pipeline, params=params, key=key, force=force):
-            return (await runs.start_run(pipeline, params, key if key is not None else asked.id, force=force),)
+            return (
+                await runs.start_run(pipeline, params, key if key is not None else asked.id, force=force),
+            )
         case Command(command="cancel", run=run):
             await runs.cancel(run)
             return (run,)
