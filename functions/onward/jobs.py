@@ -161,7 +161,9 @@ class Jobs:
         }
 
     def _trigger(self, facts: dict[str, Any], needed: tuple[str, ...]) -> dict[str, Any]:
-        """With what a set is too large to keep in the run's document, if it is named."""
+        """As templates see them, with what of a set is too large for the run's document, if it is named."""
+        if isinstance(facts.get("time"), str):
+            facts = {**facts, "time": Moment.fromisoformat(facts["time"])}
         heads = {".".join(name.split(".")[:2]) for name in needed}
         lazy = {"trigger", *(f"trigger.{fact}" for fact in LAZY)}
         if "manifest" not in facts or "uris" in facts or not heads & lazy:

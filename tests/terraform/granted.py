@@ -98,4 +98,4 @@ def leads_to(state: State, topic: str) -> str:
     """The name of the function that the topic's messages are pushed to."""
     services = {each["service_config"][0]["uri"]: each["name"] for each in functions(state)}
     subscription = state.one("google_pubsub_subscription", topic=topic)
-    return services[subscription["push_config"][0]["push_endpoint"]]
+    return services[subscription["push_config"][0]["push_endpoint"].partition("?")[0]]

@@ -8,6 +8,7 @@ they have; one that they show twice in autumn comes the first time.
 from __future__ import annotations
 
 import re
+from collections import deque
 from datetime import UTC, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from onward.core.errors import UserError
 from onward.core.facts import Tick
 from onward.core.naming import schedule_name
 from onward.core.params import Moment
-from onward.core.pipeline import AbsentTrigger, Pipeline, ScheduleTrigger, Trigger
+from onward.core.pipeline import HOUR, MINUTE, AbsentTrigger, Pipeline, ScheduleTrigger, Trigger
 from onward.core.problems import shown
 
 EPOCH = Moment(1970, 1, 1, tzinfo=UTC)
@@ -32,6 +33,9 @@ _TERMS = (rf"(\*|({unit})(-({unit}))?)(/[1-9][0-9]?)?" for unit in _UNITS)
 CRON = re.compile(r"\s+".join(f"{term}(,{term})*" for term in _TERMS), re.IGNORECASE)
 """What Terraform and Cloud Scheduler take: neither seconds, nor the extensions of some crons."""
 LONGEST = 500
+FRESH = 5 * MINUTE
+MOST_FRESH = 8
+MOST_MISSED = 1_000
 SUCH_CRON = "write minute, hour, day, month, day of the week, such as `0 6 * * mon-fri`"
 
 
@@ -80,6 +84,37 @@ def following(cron: str, time_zone: str, after: int) -> int | None:
         raise UserError(f"{shown(cron)} is not a cron expression: {error}; {SUCH_CRON}") from None
     except OverflowError:
         return None
+
+
+def between(cron: str, time_zone: str, since: int, until: int, most: int) -> list[int]:
+    """The last `most` times after `since`, up to and with `until`, in order. Raises `UserError`."""
+    look = HOUR
+    while True:
+        start = max(since, until - look)
+        found: deque[int] = deque(maxlen=most)
+        time = following(cron, time_zone, start)
+        while time is not None and time <= until:
+            found.append(time)
+            time = following(cron, time_zone, time)
+        if start == since or len(found) == most:
+            return list(found)
+        look *= 4  # so that a dense schedule is not walked through from long ago
+
+
+def due(cron: str, time_zone: str, since: int, now: int, catch_up: str) -> list[int]:
+    """Of the times after `since` those to act on now. One that is hardly late was not missed.
+
+    `catch_up` says what of the others: `all` (at most 1,000, the latest), the `last`, or `none`.
+    """
+    times = between(cron, time_zone, since, now, MOST_MISSED if catch_up == "all" else MOST_FRESH)
+    fresh = [time for time in times if now - time <= FRESH]
+    match catch_up:
+        case "all":
+            return times
+        case "last":
+            return fresh or times[-1:]
+        case _:
+            return fresh
 
 
 @lru_cache(256)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -23,7 +23,7 @@ from onward.core.events import Bell, CancelRun, Event, StartRun
 from onward.core.facts import ByHand, Message
 from onward.core.matching import ObjectArrival
 from onward.core.naming import next_try
-from onward.core.pipeline import topics, watched
+from onward.core.pipeline import Pipeline, topics, watched
 from onward.core.sets import spoken
 from onward.core.starting import Fact, Refused, by_hand, spelled, starts
 from onward.core.state import NodeKey, Run, RunKey, RunState
@@ -40,6 +40,7 @@ from onward.local.ledger import Ledger
 from onward.local.loop import EventLoop
 from onward.local.objects import LocalObjects
 from onward.local.pool.pool import MARK, Pool
+from onward.local.schedules import Schedules
 from onward.local.services import NothingToDo, ProcessService, PythonService
 from onward.local.watcher import Arrival, Watcher
 from onward.ports import Clock, JobRef, Service, Status, Write
@@ -91,6 +92,7 @@ class Runtime:
         self.views = Views(self.store, objects)
         self.filling = Filling(self.store, objects)
         self._ledger = Ledger(self.store.connection)
+        self._schedules = Schedules(loop, clock, self.store, self._current, self._take)
         self._watcher: Watcher | None = None
         self._told: list[Callable[[frozenset[str]], None]] = []
         self._events.after_turn += [self._python.flush, self._ledger.save]
@@ -142,9 +144,11 @@ class Runtime:
                 on_problem=self._say,
             )
             self._watcher.start()
+            self._schedules.start()
 
     async def close(self) -> None:
         """Stop. Jobs go on under their supervisors, and the state stays as it is."""
+        self._schedules.stop()
         if self._watcher is not None:
             self._watcher.stop()
         self._events.close()
@@ -174,8 +178,12 @@ class Runtime:
 
     def topics(self) -> set[str]:
         """Those that pipelines listen to."""
+        return topics(self._current())
+
+    def _current(self) -> Collection[Pipeline]:
+        """The pipelines as they are now."""
         self._deployed.refresh()
-        return topics(self._deployed.pipelines.values())
+        return self._deployed.pipelines.values()
 
     async def cancel(self, run: str) -> None:
         """Cancel a run. Returns once that is committed; the run ends when its jobs have."""
@@ -242,14 +250,18 @@ class Runtime:
             self._ledger.took(bucket, name, generation)
             settle = partial(self._ledger.settle, bucket, name, generation)
             metadata = self.buckets.metadata(bucket, name)
-            events = self._starts(ObjectArrival(bucket, name, generation, arrival.size, metadata))
-            if events:
-                # The last one's commit covers the others: they are decided in order.
-                self._events.post(events[:-1])
-                self._events.post(events[-1:], settle)
-            else:
-                settle()
+            self._take(ObjectArrival(bucket, name, generation, arrival.size, metadata), settle)
         self._events.wake()
+
+    def _take(self, fact: Fact, settle: Callable[[], None]) -> None:
+        """`settle` is called once all that the fact starts is committed."""
+        events = self._starts(fact)
+        if events:
+            # The last one's commit covers the others: they are decided in order.
+            self._events.post(events[:-1])
+            self._events.post(events[-1:], settle)
+        else:
+            settle()
 
     def _starts(self, fact: Fact) -> list[Event]:
         """What this fact starts; what can't start is reported and kept as a dead letter."""

@@ -46,7 +46,9 @@ resource "google_cloud_scheduler_job" "this" {
     }
   }
   retry_config {
+    # Until both are used up: a time that nobody took in would be no run.
     retry_count          = 5
+    max_retry_duration   = "3600s"
     min_backoff_duration = "5s"
     max_backoff_duration = "600s"
   }

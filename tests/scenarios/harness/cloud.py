@@ -21,6 +21,7 @@ from onward import catalog, wiring
 from onward.artifacts import definition_id
 from onward.calls import warm
 from onward.calls.warm import WarmProcess
+from onward.core import schedules
 from onward.ingress.completions import RING
 from onward.local.buckets import Buckets
 from onward.local.standins import notices
@@ -63,6 +64,8 @@ class Delivery(NamedTuple):
     """Of a pipeline's: its subscription says it."""
     task: str = ""
     tries: int = 0
+    schedule: tuple[str, str] | None = None
+    """The cron expression and the time zone that ring again after it."""
 
 
 class Cloud:
@@ -109,6 +112,14 @@ class Cloud:
         patch.setattr(wiring, "cloud", lambda: self._instance)
         self._settings = read(environ, FUNCTIONS)
         self.restart(0)
+        for entry in catalog.read(workflows).pipelines.values():
+            for number, trigger in enumerate(entry.pipeline.triggers):
+                if (when := schedules.timing(trigger)) is not None:
+                    told = {
+                        "pipeline": entry.pipeline.name,
+                        "schedule": schedules.name(entry.pipeline, number),
+                    }
+                    self._schedule(Delivery("on_timer", {}, msgspec.json.encode(told), schedule=when))
 
     def now(self) -> int:
         return self._at
@@ -215,10 +226,24 @@ class Cloud:
             self._pass(self._due[0][0])
         self._at = max(self._at, until)
 
+    def _schedule(self, call: Delivery) -> None:
+        """As Cloud Scheduler does: at its next time."""
+        assert call.schedule is not None
+        time = schedules.following(*call.schedule, self._at)
+        assert time is not None
+        headers = {
+            "X-CloudScheduler-ScheduleTime": schedules.spoken(time),
+            "Content-Type": "application/json",
+        }
+        heapq.heappush(self._due, (time, next(self._order), call._replace(headers=headers)))
+
     def _pass(self, until: int) -> None:
         self._at = max(self._at, until)
         while self._due and self._due[0][0] <= self._at:
             delivery = heapq.heappop(self._due)[2]
+            if delivery.schedule is not None:
+                self._schedule(delivery)
+                delivery = delivery._replace(schedule=None)
             if delivery.tries:
                 self._now.append(delivery)
             else:

@@ -50,7 +50,6 @@ FEATURES = {
 TO_COME = frozenset(
     {
         "trigger.absent_by",
-        "trigger.schedule",
         "trigger.pipeline",
         "control.for_each",
         "control.outputs",

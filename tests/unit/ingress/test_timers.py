@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -38,10 +39,12 @@ from onward.core.events import (
     WaitersFound,
     Wake,
 )
+from onward.core.facts import Tick
 from onward.core.state import Waiter
-from onward.ingress.facts import Facts, Poison, Rang, Result, Told
+from onward.ingress.envelope import Request
+from onward.ingress.facts import Facts, Ignored, Poison, Rang, Result, Told
 from onward.ingress.timers import parse_timer, parse_wake
-from unit.ingress.envelopes import RUN, binary, payload, pushed, request
+from unit.ingress.envelopes import NOW, RUN, binary, payload, pushed, request
 
 TOLD: list[Event] = [
     StartRun(RUN, "weather", "p" * 32, {"date": "2026-09-01"}, {"on": "hand"}),
@@ -147,3 +150,43 @@ def test_a_body_that_is_no_timer_is_poison(body: bytes):
 
 def test_an_event_of_eventarcs_is_no_wake():
     assert isinstance(parse_wake(binary(payload("gcs_object_finalized"))), Poison)
+
+
+TICK = {"schedule": "weather-0a1b2c3d", "pipeline": "weather"}
+
+
+def scheduled(time: str | None, body: object = TICK) -> Request:
+    headers = {"content-type": "application/json", "x-cloudscheduler": "true"}
+    return request(body, headers | ({} if time is None else {"x-cloudscheduler-scheduletime": time}))
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-09-01T08:00:00Z", "2026-09-01T10:00:00+02:00", "2026-09-01T08:00:00.017Z"]
+)
+def test_a_schedules_post_is_a_tick_of_its_time_however_that_is_written(time):
+    found = parse_timer(scheduled(time))
+    assert found == Facts((Tick("weather", "weather-0a1b2c3d", 1_788_249_600_000_000),))
+
+
+def test_a_schedule_that_is_rung_by_hand_does_not_take_the_next_times_run():
+    later = (datetime.fromtimestamp(NOW / 1_000_000, UTC) + timedelta(hours=1)).isoformat()
+    for time, why in ((later, "has not come"), (None, "not rung by its time")):
+        found = parse_timer(scheduled(time))
+        assert isinstance(found, Ignored)
+        assert why in found.reason
+
+
+@pytest.mark.parametrize(
+    ("time", "body"),
+    [
+        ("yesterday", TICK),
+        ("", TICK),
+        ("2020-01-01T08:00:00Z", TICK),
+        ("2026-09-01T08:00:00Z", {"schedule": 1, "pipeline": "weather"}),
+        ("2026-09-01T08:00:00Z", {"schedule": "a"}),
+        ("2026-09-01T08:00:00Z", b"no json"),
+        ("2026-09-01T08:00:00Z", b"[" * 100_000),
+    ],
+)
+def test_a_post_that_is_no_schedules_is_put_aside(time, body):
+    assert isinstance(parse_timer(scheduled(time, body)), Poison)

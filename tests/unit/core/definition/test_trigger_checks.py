@@ -3,7 +3,7 @@
 # ruff: noqa: E501 - a message is easier to read in one piece
 
 import pytest
-from onward.core.pipeline import MessageTrigger, ObjectTrigger
+from onward.core.pipeline import MessageTrigger, ObjectTrigger, ScheduleTrigger
 from unit.core.definition.loading import STEP, problems, read
 
 
@@ -130,3 +130,33 @@ def test_a_step_may_name_what_any_of_the_triggers_tells() -> None:
     assert read(whole).name == "p"
     (found,) = problems(whole.replace("trigger.topic", "trigger.topik"))
     assert "no fact of the trigger is named `topik`; did you mean `topic`?" in found
+
+
+def test_a_schedule_trigger_is_read_with_all_that_it_may_say() -> None:
+    trigger = """
+schedule:
+  - "0 6 * * MON-fri"
+  - {cron: "*/5 0 1 jan *", time_zone: Europe/Stockholm, params: {day: "{{ time.date() }}"}, catch_up: all}
+"""
+    pipeline = read(text(trigger, "day: {type: date, default: 2026-01-01}"))
+    assert pipeline.triggers == (
+        ScheduleTrigger("0 6 * * MON-fri"),
+        ScheduleTrigger("*/5 0 1 jan *", "Europe/Stockholm", {"day": "{{ time.date() }}"}, "all"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("trigger", "problem"),
+    [
+        ("schedule: {cron: '0 6 * *', params: {day: 2026-01-01}}", "3: trigger.schedule.cron: `0 6 * *` is not a cron expression; write minute, hour, day, month, day of the week, such as `0 6 * * mon-fri`"),
+        ("schedule: {cron: '0 0 31 2 *', params: {day: 2026-01-01}}", "3: trigger.schedule.cron: `0 0 31 2 *` is not a cron expression: Bad day-of-month; write minute, hour, day, month, day of the week, such as `0 6 * * mon-fri`"),
+        ("schedule: {cron: '0 6 * * *', time_zone: Europe/Stokholm, params: {day: 2026-01-01}}", "3: trigger.schedule.time_zone: there is no time zone `Europe/Stokholm`; write one such as Europe/Stockholm"),
+        ("schedule: {cron: '0 6 * * *', time_zone: '+02:00', params: {day: 2026-01-01}}", "3: trigger.schedule.time_zone: there is no time zone `+02:00`; write one such as Europe/Stockholm"),
+        ("schedule: '0 6 * * *'", '3: trigger.schedule.params: no run could start: the parameter `day` (date) is required; add `day: "{{ time.date() }}"`, or give it a default'),
+        ("schedule: {cron: '0 6 * * *', params: {day: '{{ date }}'}}", "3: trigger.schedule.params.day: `date` is not available here; only `time` and `env` are"),
+        ("schedule: {cron: '0 6 * * *', catch_up: some, params: {day: 2026-01-01}}", "3: trigger.schedule.catch_up: must be one of all, last, none, not `some`"),
+        ("schedule: []", "3: trigger.schedule: is empty; give it an item or remove the key"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_schedule_is_said(trigger: str, problem: str) -> None:
+    assert said(trigger, "day: date, n: {type: int, default: 1}") == [problem]

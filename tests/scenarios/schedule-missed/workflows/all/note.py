@@ -1,0 +1,3 @@
+# workflows/all/note.py
+def note(hour):
+    return hour

@@ -1,0 +1,3 @@
+# workflows/none/note.py
+def note(hour):
+    return hour
