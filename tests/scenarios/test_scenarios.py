@@ -26,9 +26,16 @@ def folder(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-def test_it_goes_as_it_says_and_alike_through_both_doors(
-    folder: Path, tmp_path: Path, firestore_project: str, storage: Buckets, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
+def test_it_goes_as_it_says_and_alike_through_both_doors(  # noqa: PLR0913, PLR0917 - what the doors stand on
+    folder: Path,
+    killed: bool,
+    tmp_path: Path,
+    firestore_project: str,
+    storage: Buckets,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """`killed`: the runtime is killed after each action, before anything comes of it."""
     scenario = read(folder)
     workflows = tmp_path / "workflows"
     shutil.copytree(folder / "workflows", workflows)
@@ -38,10 +45,10 @@ def test_it_goes_as_it_says_and_alike_through_both_doors(
         door: Door = (
             Embedded(tmp_path / "embedded", workflows, jobs, at)
             if name == "embedded"
-            else Cloud(workflows, jobs, at, firestore_project, storage, SEED, monkeypatch)
+            else Cloud(workflows, jobs, at, firestore_project, storage, SEED + killed, monkeypatch)
         )
         with closing(door):
-            play(scenario, door, jobs)
+            play(scenario, door, jobs, killed=killed)
             runs = traces(door, jobs)
             found[name] = "\n".join(map(str, [*runs, *announced(door)]))
             problems = unlike(scenario.expect, runs) + untold(scenario, door) + door.troubles

@@ -32,6 +32,7 @@ class EventLoop:
         self._scheduled: asyncio.Handle | None = None
         self._settling = False
         self._troubled = False
+        self._closed = False
         self._retry = _FIRST_RETRY
         self.after_turn: list[Callable[[], None]] = []
         """Called after each commit, before anything waits again."""
@@ -45,14 +46,14 @@ class EventLoop:
     def post_now(self, events: Iterable[Event]) -> None:
         """Like `post`, with the turn at once: between two steps nothing else should come."""
         self._inbox.extend((event, None) for event in events)
-        if not self._troubled:
+        if not self._troubled and not self._closed:
             if self._scheduled is not None:
                 self._scheduled.cancel()
             self._turn()
 
     def wake(self) -> None:
         """Have a turn soon, if only for what comes after it."""
-        if self._scheduled is None:
+        if self._scheduled is None and not self._closed:
             self._scheduled = self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
@@ -119,12 +120,15 @@ class EventLoop:
             self._loop.call_later(CARRY_OUT_DELAY, self._carry_out, turn.left)
 
     def _carry_out(self, commands: Sequence[Command]) -> None:
+        if self._closed:
+            return
         self._take(self._engine.carry_out(commands))
         if self._inbox:
             self.wake()
 
     def close(self) -> None:
-        """Take in no more. What waits is found again in the state."""
+        """Do no more. What waits is found again in the state."""
+        self._closed = True
         if self._scheduled is not None:
             self._scheduled.cancel()
         self._inbox.clear()

@@ -100,7 +100,7 @@ class Cloud:
             dispatch=self._task,
             now=lambda: self._at / SECOND,
         )
-        self.platform = Platform(project, _definitions(project, workflows), self._job_event)
+        self.platform = Platform(project, _definitions(project, workflows), self._job_event, jobs.stop)
         self._served = served(self._tasks, *self.platform.standins)
         environ = environment(project, workflows, self._served.__enter__())
         for name, value in environ.items():

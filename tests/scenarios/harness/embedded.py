@@ -75,10 +75,10 @@ class Embedded:
         raw = data.encode() if isinstance(data, str) else b"" if data is None else msgspec.json.encode(data)
         if message.id and message.topic in self._runtime.topics():  # else its id is drawn
             given = facts.Message(message.topic, message.id, raw, message.attributes)
-            self._wait(self._runtime.deliver(given))
-            return
-        sent = topics.Message(raw, message.attributes)
-        self._wait(topics.publish(self._runtime, message.topic, [sent]))
+            self._ask(self._runtime.deliver(given))
+        else:
+            sent = topics.Message(raw, message.attributes)
+            self._ask(topics.publish(self._runtime, message.topic, [sent]))
 
     def advance(self, until: int) -> None:
         self._loop.advance((until - self.now()) / 1_000_000)
@@ -87,7 +87,8 @@ class Embedded:
         self._loop.settle()
 
     def restart(self, after: int) -> None:
-        self._wait(self._runtime.close())
+        self._loop.wait(self._runtime.close())
+        self._loop.busy = lambda: False
         self._loop.advance(after / 1_000_000)
         self._begin()
 
@@ -111,8 +112,14 @@ class Embedded:
     def troubles(self) -> list[str]:
         return [line for line in self._said if "could not be dealt with" in line]
 
+    def _ask(self, what: Coroutine[Any, Any, Any]) -> None:
+        try:
+            self._loop.wait(what)
+        except OnwardError as error:
+            self._refused.append(str(error))
+
     def close(self) -> None:
-        self._wait(self._runtime.close())
+        self._loop.wait(self._runtime.close())
         self._loop.close()
 
     def began(self, _: Job) -> bool:
@@ -120,15 +127,6 @@ class Embedded:
 
     def ended(self, job: Job) -> None:
         self._loop.call_soon(lambda: self._runtime.rang(job))
-
-    def _wait(self, what: Coroutine[Any, Any, Any]) -> None:
-        task = self._loop.create_task(what)
-        self._loop.settle()
-        assert task.done(), "it does not come to an end"
-        try:
-            task.result()
-        except OnwardError as error:
-            self._refused.append(str(error))
 
 
 class _Runtime(Runtime):

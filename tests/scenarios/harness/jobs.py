@@ -84,8 +84,9 @@ class Jobs:
         if not goes_on and not any(_means(order, request) for order in self._held):
             self._end(job, JobState.SUCCEEDED, Order(request.node))
 
-    def stop(self, job: Job) -> None:
-        """It is cancelled."""
+    def stop(self, job_id: str) -> None:
+        """The job of this id, the last part of the service's own name, is told to stop, and does."""
+        job = next(job for job in self.jobs.values() if job.id.rpartition("/")[2] == job_id)
         if job.runs:
             self._end(job, JobState.CANCELLED, Order(job.request.node, error="it was stopped"))
 
@@ -128,10 +129,10 @@ class Scripted:
 
     def cancel(self, ref: JobRef) -> None:
         known = self._jobs.jobs.get(ref.name)
-        if self._real is not None and not _double(known):
+        if known is not None and _double(known):
+            self._jobs.stop(known.id)
+        elif self._real is not None:
             self._real.cancel(ref)
-        if known is not None:
-            self._jobs.stop(known)
 
 
 def _double(job: Job | None) -> bool:

@@ -13,6 +13,8 @@ from onward.local.standins import clusters, dataflow, dataproc, notices, templat
 from scenarios.harness.jobs import Job
 
 Tell = Callable[[notices.Notice], None]
+Stop = Callable[[str], None]
+"""A job of this id is told to stop."""
 _BATCH = {
     JobState.SUCCEEDED: dataproc.BatchState.SUCCEEDED,
     JobState.FAILED: dataproc.BatchState.FAILED,
@@ -38,12 +40,12 @@ _EXECUTION = {
 class Platform:
     """`definitions`: the full names of those of Cloud Workflows that are deployed."""
 
-    def __init__(self, project: str, definitions: Iterable[str], tell: Tell) -> None:
+    def __init__(self, project: str, definitions: Iterable[str], tell: Tell, stop: Stop) -> None:
         self._project = project
         self._tell = tell
-        self.dataproc = _Dataproc(tell)
-        self.dataflow = _Dataflow(project, tell)
-        self.workflows = workflows.WorkflowsStandIn(*definitions)
+        self.dataproc = _Dataproc(tell, stop)
+        self.dataflow = _Dataflow(project, tell, stop)
+        self.workflows = _Workflows(definitions, stop)
         self.standins = (self.dataproc, self.dataflow, self.workflows)
 
     def began(self, job: Job) -> None:
@@ -88,10 +90,20 @@ def streams(job: Job) -> bool:
 class _Dataproc(templates.TemplatesStandIn):
     """Every cluster that is named is there; one that is made runs at once, a deleted one is gone."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, stop: Stop) -> None:
         super().__init__()
         self._tell = tell
+        self._stop = stop
         self.created = 0
+
+    def stopping(self, job: Any) -> None:
+        self._stop(job.reference.job_id if isinstance(job, dataproc.dp.Job) else _last(job.name))
+
+    def cancel_operation(self, request: Any) -> Any:
+        answer = super().cancel_operation(request)
+        if request.name in self.stopped:
+            self._stop(_last(request.name))
+        return answer
 
     def check_cluster(self, name: str) -> None:
         if name in self.made:
@@ -110,15 +122,27 @@ class _Dataproc(templates.TemplatesStandIn):
 class _Dataflow(dataflow.DataflowStandIn):
     """A job that is drained has drained at once."""
 
-    def __init__(self, project: str, tell: Tell) -> None:
+    def __init__(self, project: str, tell: Tell, stop: Stop) -> None:
         super().__init__()
         self._project = project
         self._tell = tell
+        self._stop = stop
 
     def stopping(self, job: Any) -> None:
-        if job.current_state == dataflow.State.JOB_STATE_DRAINING:
+        if job.current_state == dataflow.State.JOB_STATE_CANCELLING:
+            self._stop(job.id)
+        elif job.current_state == dataflow.State.JOB_STATE_DRAINING:
             job.current_state = dataflow.State.JOB_STATE_DRAINED
             self._tell(notices.job_changed(self._project, job))
+
+
+class _Workflows(workflows.WorkflowsStandIn):
+    def __init__(self, definitions: Iterable[str], stop: Stop) -> None:
+        super().__init__(*definitions)
+        self._stop = stop
+
+    def stopping(self, execution: Any) -> None:
+        self._stop(_last(execution.name))
 
 
 def _last(name: str) -> str:

@@ -84,12 +84,14 @@ class Trace(msgspec.Struct, frozen=True):
     outputs: dict[str, Any]
 
 
-def play(scenario: Scenario, door: Door, jobs: Jobs) -> None:
-    """Do all of it."""
+def play(scenario: Scenario, door: Door, jobs: Jobs, *, killed: bool) -> None:
+    """Do all of it. `killed`: whoever is to act on an action dies first, and is there again."""
     for number, action in enumerate(scenario.do):
         door.advance(door.now() + SECOND)
         for each in action.together or [action]:
             _do(each, door, jobs, number)
+            if killed:
+                door.restart(0)
         door.settle()
     door.settle()  # what comes late
 
@@ -117,6 +119,9 @@ def _do(action: Action, door: Door, jobs: Jobs, number: int) -> None:  # noqa: P
             _command(door, {"command": "resume", "pipeline": pipeline})
         case Action(advance=Time(by=by, to=to)):
             door.advance(door.now() + span(by) if by else moment(to, door.now()))
+        case Action(expect=list() as expected):
+            problems = unlike(expected, traces(door, jobs))
+            assert not problems, "\n".join([f"after {number} actions:", *problems])
         case Action(hold=None, succeed=None, fail=None):
             assert action.restart is not None
             door.restart(span(action.restart.after))

@@ -87,6 +87,24 @@ class Restart(Strict):
     after: str = "0s"
 
 
+class Expected(Strict):
+    """A run, or `times` of them, as it is in the end."""
+
+    pipeline: str
+    state: str
+    params: dict[str, Any] = {}
+    """Those that matter."""
+    steps: dict[str, str] = {}
+    """Of those that matter, the states that each went through."""
+    outputs: dict[str, Any] = {}
+    error: str = ""
+    """A part of it."""
+    trigger: dict[str, Any] = {}
+    """What of it matters."""
+    number: int = msgspec.field(default=1, name="try")
+    times: int = 1
+
+
 class Action(Strict):
     """One thing that is done: exactly one of these. When it is done, all that follows from it happens."""
 
@@ -105,30 +123,14 @@ class Action(Strict):
     restart: Restart | None = None
     together: list[Action] | None = None
     """Nothing that follows happens before the last of them is done."""
+    expect: list[Expected] | None = None
+    """All runs, as they are now."""
 
     @property
     def does(self) -> Any:
         """The one that is given."""
         (given,) = [value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None]
         return given
-
-
-class Expected(Strict):
-    """A run, or `times` of them, as it is in the end."""
-
-    pipeline: str
-    state: str
-    params: dict[str, Any] = {}
-    """Those that matter."""
-    steps: dict[str, str] = {}
-    """Of those that matter, the states that each went through."""
-    outputs: dict[str, Any] = {}
-    error: str = ""
-    """A part of it."""
-    trigger: dict[str, Any] = {}
-    """What of it matters."""
-    number: int = msgspec.field(default=1, name="try")
-    times: int = 1
 
 
 class Scenario(Strict):

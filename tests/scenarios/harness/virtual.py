@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 SHORT = 0.5
@@ -36,6 +36,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         until = self._seconds + seconds
         self._run(until)
         self._seconds = max(until, self._seconds)
+
+    def wait(self, what: Coroutine[Any, Any, Any]) -> None:
+        """Until it is done, and no longer."""
+        task = self.create_task(what)
+        task.add_done_callback(lambda _: self.stop())
+        self._run(self._seconds + SHORT)
+        assert task.done(), "it does not come to an end"
+        task.result()
 
     def _run(self, limit: float) -> None:
         self._limit = limit

@@ -159,3 +159,37 @@ def test_a_command_that_could_not_be_carried_out_is_tried_again() -> None:
     asyncio.run(main())
     assert tried == [[command]]
     assert engine.turns == [[A], [found]]
+
+
+def test_a_loop_that_is_closed_does_nothing_more_with_what_waited() -> None:
+    class Unlucky(Engine):
+        def turn(self, events: Sequence[Event]) -> Turn:
+            return super().turn(events)._replace(left=[Find("run", "any", 1)])
+
+        def carry_out(self, commands: Sequence[Command]) -> Turn:
+            raise AssertionError(commands)
+
+    engine = Unlucky()
+    settle = Submitted("run", "a", 1, "job")
+    engine.reports = {A: [settle]}
+    later: list[Callable[[], None]] = []
+
+    async def main() -> None:
+        aio = asyncio.get_running_loop()
+
+        def note(_: float, call: Callable[..., None], *args: object) -> None:
+            later.append(lambda: call(*args))
+
+        aio.call_later = note  # type: ignore[method-assign, assignment]
+        loop = EventLoop(engine, aio, lambda _: None)  # type: ignore[arg-type]
+        loop.post([A])
+        await asyncio.sleep(0)
+        loop.close()
+        loop.post([B])
+        loop.post_now([B])
+        for each in later:
+            each()
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert (engine.turns, len(later)) == ([[A]], 2)
