@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,17 @@ def test_new_content_is_a_new_generation(client: Any) -> None:
         blob.upload_from_string(content)
         generations.add(blob.generation)
     assert len(generations) == 2
+
+
+def test_generations_grow_with_the_time_of_the_content(client: Any, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    generations = []
+    for n in range(20):
+        (tmp_path / "work" / "x").write_bytes(b"x" * n)
+        os.utime(tmp_path / "work" / "x", ns=(0, 1_788_250_500_000_000_000 + n * 1_000_000))
+        generations.append(client.bucket("work").get_blob("x").generation)
+    assert generations == sorted(set(generations))
+    assert max(generations) < 2**63
 
 
 def test_a_name_that_leaves_its_bucket_is_refused(client: Any) -> None:

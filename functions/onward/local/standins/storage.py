@@ -35,8 +35,10 @@ _UPLOAD = re.compile(r"(?:/resumable)?/upload/storage/v1/b/(?P<bucket>[^/]+)/o")
 
 
 def generation(identity: str) -> str:
-    """A number that stands for a file's content, by what the watcher knows it by."""
-    return str(int.from_bytes(hashlib.sha256(identity.encode()).digest()[:7]))
+    """A number that stands for a file's content, by what the watcher knows it by, and grows with its time."""
+    milliseconds = int(identity.split(".")[1]) // 1_000_000
+    told_apart = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:3]) >> 2
+    return str(milliseconds << 22 | told_apart)
 
 
 def resource(  # noqa: PLR0913, PLR0917 - what there is to say
