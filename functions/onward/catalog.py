@@ -157,7 +157,7 @@ def _check_calls(pipeline: Pipeline, folder: Path, text: str) -> None:
     """Raises BadPipeline unless the functions that python steps call are in files that are Python."""
     problems: list[object] = []
     names: dict[str, frozenset[str]] = {}
-    for file in sorted({step.does.file for step in pipeline.steps if isinstance(step.does, Python)}):
+    for file in sorted({step.does.file for step in pipeline.with_handlers if isinstance(step.does, Python)}):
         try:
             names[file] = functions.defined(_text(folder / file), str(folder / file))
         except BadPipeline as error:

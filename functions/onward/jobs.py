@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from onward import failures
 from onward.core.commands import Submit
 from onward.core.errors import UserError
 from onward.core.events import JobState, Verdict
 from onward.core.manifests import LAZY, decode, summary
 from onward.core.naming import job_name, try_number
 from onward.core.params import Moment, objects
-from onward.core.pipeline import Cluster, Dataproc, DeleteCluster, Drain, Step
+from onward.core.pipeline import ON_FAILURE, ON_SUCCESS, Cluster, Dataproc, DeleteCluster, Drain, Step
 from onward.core.plan import Plan
 from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.core.templates import names, render, render_text
@@ -155,6 +156,7 @@ class Jobs:
                 "pipeline": found.pipeline,
                 "started": Moment.fromtimestamp(found.started / 1_000_000, UTC),
                 "try": try_number(run),
+                **(failures.facts(self._store, plan, run, found) if node in (ON_FAILURE, ON_SUCCESS) else {}),
             },
             "steps": steps,
             "step": {"name": node, "attempt": attempt},

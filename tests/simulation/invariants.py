@@ -12,7 +12,7 @@ from onward.core.attempts import check_wait
 from onward.core.commands import Announce
 from onward.core.events import JobState
 from onward.core.naming import announcement_id
-from onward.core.pipeline import DAY
+from onward.core.pipeline import DAY, ON_FAILURE, ON_SUCCESS
 from onward.core.plan import StepNode
 from onward.core.state import (
     Backoff,
@@ -93,11 +93,48 @@ class Watcher:
             raise Violation(f"{request.name} was made although its needs are {needs}")
         if request.step.condition == "false":
             raise Violation(f"{request.name} was made although its `if` is false")
+        if request.node in (ON_FAILURE, ON_SUCCESS):
+            self._comes_last(request)
         node = self._node(request.run, request.node)
         if node.phase.ended:
             raise Violation(f"{request.name} was made although its step has ended: {node.phase}")
         if node.attempt != request.attempt:
             raise Violation(f"{request.name} was made although its step is at attempt {node.attempt}")
+
+    def _comes_last(self, request: JobRequest) -> None:
+        """A handler runs when all steps have ended, and only the one that the run calls for."""
+        failed = False
+        for name, _ in self.world.plans[request.plan].step_nodes():
+            if name not in (ON_FAILURE, ON_SUCCESS):
+                phase = self._node(request.run, name).phase
+                failed = failed or isinstance(phase, Failed | UpstreamFailed | Cancelled)
+                if not phase.ended:
+                    raise Violation(f"{request.name} was made although {name} is {phase}")
+        run = self._run(request.run)
+        assert run is not None
+        if (failed or run.overran) != (request.node == ON_FAILURE) and not self.world.faults.freeze:
+            raise Violation(f"{request.name} was made although {failed=} and the run is {run.state}")
+
+    def _handled(self, key: RunKey, new: Run) -> None:
+        """A run that fails has run its failure handler, one that succeeds its success handler."""
+        nodes = self.world.plans[new.plan].nodes
+        phases = {name: self._node(key.run, name).phase for name in (ON_FAILURE, ON_SUCCESS) if name in nodes}
+        succeeded = isinstance(phases.get(ON_SUCCESS), Succeeded)
+        failure = phases.get(ON_FAILURE)
+        match new.state:
+            case RunState.SUCCEEDED:
+                wrong = (ON_SUCCESS in phases and not succeeded) or isinstance(failure, Succeeded | Failed)
+            case RunState.FAILED if isinstance(phases.get(ON_SUCCESS), Skipped | None):
+                stopped = isinstance(failure, Cancelled) and self._was_cancelled(key.run)
+                wrong = failure is not None and not isinstance(failure, Succeeded | Failed) and not stopped
+            case _:
+                wrong = False
+        if wrong and not self.world.faults.freeze:
+            raise Violation(f"{key} ended as {new.state}, but its handlers are {phases}")
+
+    def _was_cancelled(self, run: str) -> bool:
+        """By a person, or with the run whose step it is."""
+        return any(f"CancelRun(run='{run}')" in line for line in self.world.trace)
 
     def _node(self, run: str, name: str) -> Node:
         key = NodeKey(run, name)
@@ -240,6 +277,7 @@ class Watcher:
         if old is not None and old.started != new.started and not begins:
             raise Violation(f"{key} started once more: {old}, {new}")
         if new.state.ended and new.began is not None:
+            self._handled(key, new)
             well = True
             for name, node in self.world.plans[new.plan].step_nodes():
                 phase = self._node(key.run, name).phase
@@ -248,7 +286,8 @@ class Watcher:
                 asked = node.step.condition is not None and isinstance(phase, Skipped)
                 if node.always and not asked and not isinstance(phase, Succeeded | Failed):
                     raise Violation(f"{key} ended as {new.state}, but {name} did not run to its end: {phase}")
-                well = well and isinstance(phase, Succeeded | Skipped)
+                handles = name == ON_FAILURE
+                well = well and (handles or isinstance(phase, Succeeded | Skipped))
             overran = old is not None and old.overran
             if (well and not overran) != (new.state is RunState.SUCCEEDED):
                 raise Violation(f"{key} ended as {new.state}, but its steps say otherwise")

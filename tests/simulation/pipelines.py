@@ -56,6 +56,8 @@ def random_plan(rng: Random, name: str, pipelines: Sequence[str] = ()) -> Plan:
         clusters=clusters,
         deadline=rng.choice((*[None] * 6, 20 * MINUTE, 2 * HOUR)),
         expect_within=rng.choice((None, None, 30 * MINUTE)),
+        on_failure=_handler(rng),
+        on_success=_handler(rng),
         announce=rng.choice(((), ANNOUNCEMENTS)),
         max_active_runs=rng.choice((*[None] * 6, 1, 2)),
         on_conflict=rng.choice(("queue", "queue", "skip", "cancel_running")),
@@ -96,3 +98,10 @@ def _condition(rng: Random, needs: tuple[str, ...]) -> str | None:
     if needs and roll > 0.12:
         return f"{{{{ steps.{rng.choice(needs)}.state == 'succeeded' }}}}"
     return rng.choice(("true", "true", "false", "false", "perhaps"))
+
+
+def _handler(rng: Random) -> Step | None:
+    if rng.random() < 0.7:
+        return None
+    retry = Retry(rng.choice((1, 2)), 30 * SECOND)
+    return Step("~handler", Python("steps.py", "tell"), retry=retry, timeout=rng.choice((None, 2 * MINUTE)))

@@ -101,7 +101,7 @@ def _schedules(pipeline: Pipeline) -> Iterator[Schedule]:
 
 def definitions(entry: Entry) -> Iterator[tuple[str, str]]:
     """The id and the file of each Workflows definition that a pipeline's steps run."""
-    for step in entry.pipeline.steps:
+    for step in entry.pipeline.with_handlers:
         if isinstance(step.does, Workflow):
             yield definition_id(entry.files, step.does.source), step.does.source
 
@@ -121,7 +121,7 @@ def findings(entry: Entry, env: Mapping[str, str]) -> list[Finding]:
 
 
 def _files(entry: Entry) -> Iterator[tuple[str, str]]:
-    for step in entry.pipeline.steps:
+    for step in entry.pipeline.with_handlers:
         match step.does:
             case Dataproc(pyspark=str() as main):
                 names = [main, *modules(entry.files, main)]
@@ -137,7 +137,7 @@ def _templates(entry: Entry) -> Iterator[tuple[str, Template]]:
     def own(name: str) -> str | None:
         return f"{entry.folder.name}/{name}" if name in entry.files else None
 
-    for step in entry.pipeline.steps:
+    for step in entry.pipeline.with_handlers:
         if isinstance(step.does, Dataflow) and step.does.main is not None:
             main = f"{entry.folder.name}/{step.does.main}"
             template = Template(main, own("requirements.txt"), own("setup.py"), own("Dockerfile"))
@@ -145,7 +145,7 @@ def _templates(entry: Entry) -> Iterator[tuple[str, Template]]:
 
 
 def _deployed(entry: Entry, env: Mapping[str, str], plan: Plan) -> Deployed:
-    resources = [step.resources for step in entry.pipeline.steps]
+    resources = [step.resources for step in entry.pipeline.with_handlers]
     return Deployed(
         plan.name,
         projects=_set(str(each["project"]) for each in resources if "project" in each),
@@ -157,9 +157,9 @@ def _deployed(entry: Entry, env: Mapping[str, str], plan: Plan) -> Deployed:
 
 def _accounts(entry: Entry) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every account that is named in a pipeline, and where."""
-    for step in entry.pipeline.steps:
-        yield from _named(("steps", step.name, "resources"), step.resources)
-        kind = ("steps", step.name, step.kind)
+    for step in entry.pipeline.with_handlers:
+        yield from _named((*step.place, "resources"), step.resources)
+        kind = (*step.place, step.kind)
         for key in ("launch", "job", "batch", "template"):
             yield from _named((*kind, key), getattr(step.does, key, {}))
     for cluster in entry.pipeline.clusters:

@@ -21,6 +21,7 @@ from onward.core.events import (
     Verdict,
     Wake,
 )
+from onward.core.handlers import stops_with
 from onward.core.naming import spread
 from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Retry, Step
 from onward.core.state import (
@@ -30,7 +31,6 @@ from onward.core.state import (
     Failed,
     Node,
     Running,
-    RunState,
     Submitting,
     Succeeded,
 )
@@ -356,6 +356,4 @@ def late_job(draft: Draft, name: str, node: Node, event: Submitted) -> None:
 
 
 def _cancelling(draft: Draft, name: str) -> bool:
-    if draft.step(name).always:
-        return False
-    return draft.run is None or draft.run.state is not RunState.RUNNING
+    return stops_with(draft.run, draft.step(name))

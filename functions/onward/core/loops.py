@@ -72,11 +72,11 @@ def _sub_runs(pipeline: Pipeline) -> list[Output]:
     """The steps that are runs of other pipelines."""
     return [
         Output(
-            ("steps", step.name, "pipeline"),
+            (*step.place, "pipeline"),
             f"a run of {shown(step.does.pipeline)}",
             {step.does.pipeline: "remove this step, or the one that leads back"},
         )
-        for step in pipeline.steps
+        for step in pipeline.with_handlers
         if isinstance(step.does, SubRun)
     ]
 

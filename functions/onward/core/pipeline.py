@@ -10,11 +10,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 ANNOUNCEMENTS = ("run_started", "run_ended", "run_late", "step_failed", "step_late", "object_absent")
 PARAM_TYPES = ("string", "int", "float", "bool", "date", "datetime", "list")
 MAX_INT = 2**63 - 1
 """The largest number that a file, a parameter or a template may give: what every store can hold."""
+
+ON_FAILURE, ON_SUCCESS = "~on-failure", "~on-success"
+"""What handlers are called as steps."""
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -300,6 +304,12 @@ class Step(msgspec.Struct, frozen=True):
     """Among those that wait for a slot: the higher first. None: the pipeline's."""
 
     @property
+    def place(self) -> tuple[str, ...]:
+        """Where a file has it."""
+        handlers = {ON_FAILURE: ("on_failure",), ON_SUCCESS: ("on_success",)}
+        return handlers.get(self.name, ("steps", self.name))
+
+    @property
     def kind(self) -> str:
         """The tag of what it does: the service that it is for."""
         return str(self.does.__struct_config__.tag)
@@ -341,6 +351,17 @@ class Pipeline(msgspec.Struct, frozen=True):
     on_success: Step | None = None
     announce: tuple[str, ...] = ()
     """What is announced as a CloudEvent: of `ANNOUNCEMENTS`."""
+
+    @property
+    def handlers(self) -> tuple[Step, ...]:
+        """As the steps that they are in a plan."""
+        given = ((ON_FAILURE, self.on_failure), (ON_SUCCESS, self.on_success))
+        return tuple(replace(step, name=name) for name, step in given if step is not None)
+
+    @property
+    def with_handlers(self) -> tuple[Step, ...]:
+        """All that has a job: the steps, then the handlers."""
+        return self.steps + self.handlers
 
     def cluster(self, name: str | None) -> Cluster | None:
         """The ephemeral cluster of that name, if it is one of this pipeline's."""

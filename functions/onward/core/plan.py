@@ -6,6 +6,7 @@ Every node waits for exactly one other (`after`) and has at most `WIDTH` success
     a gather of more than WIDTH        becomes a tree of gathers
     more than WIDTH successors         become a tree of scatters
     the run's end                      waits for the gather of all steps that nothing else waits for
+    handlers                           wait for that gather, too, and then the run's end waits for them
     what must be cleaned up            becomes a step of its own that runs in every ending: an ephemeral
                                        cluster's deletion, the draining of a streaming job
 
@@ -65,9 +66,11 @@ class Scatter(msgspec.Struct, frozen=True, tag="scatter"):
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
-    """The run ends when `after` has."""
+    """The run ends when `after` has, as what `last` came to."""
 
     after: str
+    last: str
+    """Ends with the last of the steps; the same as `after` where no handler comes in between."""
 
 
 class Lanes(msgspec.Struct, frozen=True):
@@ -174,17 +177,23 @@ class _Compiler:
         told = {need for step in self.steps if step.when == "success" for need in step.needs}
         last = self.source([step.name for step in self.steps if step.name not in told])
         assert last is not None, "the loader refuses a pipeline without steps"
-        self.consumers.setdefault(last, []).append(END)
+        handlers = self.pipeline.handlers
+        self.consumers.setdefault(last, []).extend(step.name for step in handlers)
+        names = tuple(step.name for step in handlers)
+        end = End(self.gather(names) if len(names) > 1 else names[0] if names else last, last)
+        self.consumers.setdefault(end.after, []).append(END)
 
         nodes: dict[str, PlanNode] = {}
         for number, step in enumerate(self.steps):
             following, always = self.successors(step.name), step.when == "always"
             nodes[step.name] = StepNode(step, number, after[step.name], following, always)
+        for number, step in enumerate(handlers, len(self.steps)):
+            nodes[step.name] = StepNode(step, number, last, self.successors(step.name))
         for name, of in self.children.items():
             nodes[name] = Gather(of, self.successors(name))
         roots = self.successors(None)
         nodes |= self.scatters
-        nodes[END] = End(last)
+        nodes[END] = end
         return Plan(self.pipeline, nodes, roots, env, files)
 
     def source(self, needs: Iterable[str]) -> str | None:

@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from onward.core import admission
+from onward.core import admission, handlers
 from onward.core.commands import Examine
 from onward.core.draft import Draft
 from onward.core.events import Examined, Wake
 from onward.core.naming import predecessor
-from onward.core.pipeline import Step
+from onward.core.pipeline import ON_FAILURE, ON_SUCCESS, Step
 from onward.core.plan import StepNode
 from onward.core.state import (
     Cancelled,
@@ -87,6 +87,8 @@ def _kept_from(draft: Draft, planned: StepNode, source: Node | None) -> tuple[Ph
     """The end of a step that does not begin, and why; None: it may."""
     if planned.always:
         return None
+    if planned.step.name in (ON_FAILURE, ON_SUCCESS) and source is not None:
+        return handlers.kept_from(draft.run, planned.step.name, source)
     if draft.run is None or draft.run.state is not RunState.RUNNING:
         return Cancelled(), "the run is being cancelled"
     first = cause(planned.after or "", source) if source is not None else ""
@@ -110,7 +112,8 @@ def _earlier_try(draft: Draft, name: str, planned: StepNode, source: Node | None
     that is there for what its needs come to.
     """
     before = predecessor(draft.run_id)
-    if before is None or planned.always or planned.step.when != "success":
+    compiled = planned.always or planned.step.name in (ON_FAILURE, ON_SUCCESS)
+    if before is None or compiled or planned.step.when != "success":
         return None
     if source is not None and not _adopted(source):
         return None
@@ -163,3 +166,8 @@ def cause(name: str, node: Node) -> str:
             return first
         case _:
             return name
+
+
+def failed_children(marks: Iterable[str]) -> Iterable[str]:
+    """The children of a gather that failed, or were kept from beginning by a failure."""
+    return (child for each in marks for child, sign, _ in _MARK.findall(each)[:1] if sign == "!")

@@ -20,7 +20,7 @@ from onward.core.draft import Draft
 from onward.core.events import Admitted, Bell, CancelNode, CancelRun, Found, StartRun, Sweep, TurnedAway, Wake
 from onward.core.gates import runs_gate
 from onward.core.naming import timer_name, try_number
-from onward.core.pipeline import DAY, HOUR, MINUTE
+from onward.core.pipeline import DAY, HOUR, MINUTE, ON_FAILURE
 from onward.core.plan import WIDTH
 from onward.core.state import Backoff, NodeKey, Run, RunKey, Running, RunState, Submitting
 
@@ -149,7 +149,8 @@ def found(draft: Draft, event: Found) -> None:
                 at = min(max(next_due, at), draft.now + WATCH)
             draft.commands.append(_timer(Sweep(event.run, "watch", event.n + 1), at))
         case "cancel" | "deadline" if not run.state.ended:
-            draft.events += (CancelNode(event.run, name) for name in event.nodes)
+            spared = ON_FAILURE if event.purpose == "deadline" else None
+            draft.events += (CancelNode(event.run, name) for name in event.nodes if name != spared)
             if more:
                 draft.events.append(Sweep(event.run, event.purpose, event.n))
             else:

@@ -15,10 +15,10 @@ def misfits(pipelines: Mapping[str, Pipeline], unread: bool) -> dict[str, list[F
 
 
 def _misfits(pipeline: Pipeline, known: Mapping[str, Pipeline], unread: bool) -> Iterator[Finding]:
-    for step in pipeline.steps:
+    for step in pipeline.with_handlers:
         if not isinstance(step.does, SubRun):
             continue
-        at = ("steps", step.name, "pipeline")
+        at = (*step.place, "pipeline")
         child = known.get(step.does.pipeline)
         if child is not None:
             yield from _given(child, step.does, at)
@@ -33,7 +33,7 @@ def _given(child: Pipeline, does: SubRun, at: tuple[str, ...]) -> Iterator[Findi
     for param in child.params:
         if param.required and param.name not in does.params:
             message = f"the parameter {shown(param.name)} ({param.type}) of {shown(child.name)} is missing"
-            yield Finding((*at, "params"), message, f"add it to `params` of {shown(at[1])}")
+            yield Finding((*at, "params"), message, f"add it to `params` of {shown(at[-2])}")
 
 
 def _unknown(what: str, name: str, known: Collection[str], at: tuple[str, ...]) -> Finding:

@@ -37,7 +37,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import admission, announcing, attempts, gates, readiness, runs
+from onward.core import admission, announcing, attempts, gates, handlers, readiness, runs
 from onward.core.commands import Decision, Join
 from onward.core.draft import Context, Draft
 from onward.core.events import (
@@ -61,6 +61,7 @@ from onward.core.events import (
     Wake,
 )
 from onward.core.naming import predecessor
+from onward.core.pipeline import ON_FAILURE, ON_SUCCESS
 from onward.core.plan import END, End, Gather, Plan, Scatter, StepNode
 from onward.core.state import (
     Backoff,
@@ -252,18 +253,14 @@ def end_run(draft: Draft) -> None:
     """The run ends with the last of its nodes."""
     end = draft.plan.nodes[END]
     assert isinstance(end, End)
-    last = draft.node(end.after)
-    if draft.run is None or draft.run.state.ended or not last.phase.ended:
+    run, last = draft.run, draft.node(end.last)
+    if run is None or run.state.ended or not draft.node(end.after).phase.ended:
         return
-    if draft.run.overran:
-        runs.end(draft, draft.run, RunState.FAILED, draft.run.error)
-    elif isinstance(last.phase, Succeeded | Skipped):
-        runs.end(draft, draft.run, RunState.SUCCEEDED, None)
-    elif draft.run.state is RunState.CANCELLING:
-        runs.end(draft, draft.run, RunState.CANCELLED, None)
-    else:
-        cause = readiness.cause(end.after, last)
-        runs.end(draft, draft.run, RunState.FAILED, f"step {cause} did not succeed")
+    state, more = handlers.verdict(run, last, draft.node(ON_SUCCESS), draft.node(ON_FAILURE))
+    why = None
+    if handlers.comes_to(run, last) is RunState.FAILED:
+        why = run.error or f"step {readiness.cause(end.last, last)} did not succeed"
+    runs.end(draft, run, state, "; ".join(part for part in (why, more) if part) or None)
 
 
 STEP_RULES: dict[tuple[type, type], Rule] = {
@@ -353,16 +350,25 @@ def _add_around(keys: list[Key], plan: Plan, run: str, name: str) -> None:
         case Gather(next=following):
             keys.append(NodeKey(run, name))
             _add_startable(keys, plan, run, following)
-        case End(after=after):
-            keys.append(NodeKey(run, after))
+        case End():
+            _add_end(keys, plan, run)
         case Scatter(next=following):
             keys.append(NodeKey(run, following[0]))
         case None:
             pass
 
 
+def _add_end(keys: list[Key], plan: Plan, run: str) -> None:
+    end = plan.nodes[END]
+    assert isinstance(end, End)
+    handling = (name for name in (ON_FAILURE, ON_SUCCESS) if name in plan.nodes)
+    keys += (NodeKey(run, name) for name in dict.fromkeys((end.after, end.last, *handling)))
+
+
 def _add_startable(keys: list[Key], plan: Plan, run: str, names: tuple[str, ...]) -> None:
-    if len(names) == 1 and isinstance(plan.nodes[names[0]], StepNode):
+    if names == (END,):
+        _add_end(keys, plan, run)
+    elif len(names) == 1 and isinstance(plan.nodes[names[0]], StepNode):
         keys.append(NodeKey(run, names[0]))
         before = predecessor(run) if "~" in run else None
         if before is not None:

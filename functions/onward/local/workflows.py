@@ -9,7 +9,7 @@ from onward.core.pipeline import Workflow
 
 def check_workflows(entry: Entry) -> None:
     """Raises `BadPipeline` with everything that can't run here, by name and line."""
-    sources = {step.does.source for step in entry.pipeline.steps if isinstance(step.does, Workflow)}
+    sources = {step.does.source for step in entry.pipeline.with_handlers if isinstance(step.does, Workflow)}
     if not sources:
         return
     from onward.local.gcw.loader import load

@@ -34,8 +34,8 @@ _RUN = "0" * 20
 def findings(pipeline: Pipeline) -> Iterator[Finding]:
     """What a submit would refuse, as far as the pipeline alone says it; and fuses that are too short."""
     yield from fuses(pipeline)
-    for step in pipeline.steps:
-        at = ("steps", step.name)
+    for step in pipeline.with_handlers:
+        at = step.place
         for problem in problems(step):
             yield Finding(at, problem)
         if why := _refusal(partial(_build, step)):

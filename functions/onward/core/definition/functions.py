@@ -44,13 +44,13 @@ def defined(text: str, file: str) -> frozenset[str]:
 def check_calls(pipeline: Pipeline, names: Mapping[str, Set[str]]) -> list[Finding]:
     """The calls of what is not there. `names`: what each file defines; calls of other files are left out."""
     findings = []
-    for step in pipeline.steps:
+    for step in pipeline.with_handlers:
         match step.does:
             case Python(file=file, function=function) if file in names:
                 if not names[file] & {function, EVERYTHING}:
                     message = f"{shown(file)} defines no {shown(function)}"
                     hint = did_you_mean(function, names[file])
-                    findings.append(Finding(("steps", step.name, "python", "call"), message, hint))
+                    findings.append(Finding((*step.place, "python", "call"), message, hint))
             case _:
                 pass
     return findings

@@ -72,7 +72,7 @@ def upload(source: Path, home: Path, buckets: Buckets) -> Uploaded:
     for entry in found.pipelines.values():
         copy = catalog.snapshot(entry, code)
         shutil.copytree(copy, archive / entry.folder.name)
-        for step in entry.pipeline.steps:
+        for step in entry.pipeline.with_handlers:
             match step.does:
                 case Workflow(source=name):
                     shutil.copyfile(copy / name, definitions / f"{definition_id(entry.files, name)}.yaml")
