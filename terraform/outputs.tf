@@ -9,7 +9,7 @@ output "functions" {
 }
 
 output "topics" {
-  description = "Topics by what they are for: publish to `start` and `command`."
+  description = "Topics by what they are for: publish to `start` and `command`, subscribe to `announcements`."
   value       = module.messaging.topic_ids
 }
 

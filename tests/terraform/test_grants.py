@@ -112,6 +112,15 @@ def test_user_code_keeps_its_results_rings_and_is_let_into_buckets_by_name_only(
     }
 
 
+def test_announcements_are_made_by_who_decides_and_by_nobody_else(applied: State) -> None:
+    found = {
+        (each.member, each.role)
+        for each in made(applied)
+        if (each.on, each.name) == ("topic", "onward-announcements")
+    }
+    assert found == {(member(account(each)), "roles/pubsub.publisher") for each in ENGINE}
+
+
 def test_jobs_can_not_write_what_onward_keeps(applied: State) -> None:
     mine = [
         each

@@ -85,11 +85,9 @@ def examined(draft: Draft, name: str, node: Node, event: Examined) -> None:
 
 def _kept_from(draft: Draft, planned: StepNode, source: Node | None) -> tuple[Phase, str] | None:
     """The end of a step that does not begin, and why; None: it may."""
-    if planned.always:
-        return None
     if planned.step.name in (ON_FAILURE, ON_SUCCESS) and source is not None:
         return handlers.kept_from(draft.run, planned.step.name, source)
-    if draft.run is None or draft.run.state is not RunState.RUNNING:
+    if not planned.always and (draft.run is None or draft.run.state is not RunState.RUNNING):
         return Cancelled(), "the run is being cancelled"
     first = cause(planned.after or "", source) if source is not None else ""
     match planned.step.when, source.phase if source is not None else None:

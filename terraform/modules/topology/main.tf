@@ -40,7 +40,7 @@ locals {
     if !contains([for a in local.accounts : a.email], email)
   ])
 
-  own_topics = ["object", "start", "command", "wake", "completions", "dead-letter"]
+  own_topics = ["object", "start", "command", "wake", "completions", "announcements", "dead-letter"]
   own_names  = [for t in local.own_topics : "${var.prefix}-${t}"]
   # By keys that none of our own has; one with a full name is another project's, and is only subscribed to.
   pipeline_topics = { for t in var.deployment.topics : "start-${replace(trimprefix(t, "projects/"), "//topics//", "-")}" => t }
@@ -175,6 +175,8 @@ locals {
     ]
     tell = [
       { on = "topic", name = "wake", role = local.publish },
+      # What pipelines announce: whoever decides, says it.
+      { on = "topic", name = "announcements", role = local.publish },
       { on = "queue", name = "timers", role = "roles/cloudtasks.enqueuer" },
       { on = "account", name = "tasks", role = local.act_as },
     ]

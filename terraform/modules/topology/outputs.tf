@@ -40,6 +40,7 @@ output "environment" {
     ONWARD_PYSPARK_BELL         = var.pyspark_bell ? local.topics["completions"] : ""
     ONWARD_WAKE_TOPIC           = local.topics["wake"]
     ONWARD_DEAD_LETTER_TOPIC    = local.topics["dead-letter"]
+    ONWARD_ANNOUNCEMENT_TOPIC   = local.topics["announcements"]
     ONWARD_DATABASE             = var.database
     ONWARD_JOB_SERVICE_ACCOUNT  = local.accounts["jobs@${var.project}"].email
     ONWARD_JOB_TEMP_LOCATION    = "gs://${local.staging}/temp"

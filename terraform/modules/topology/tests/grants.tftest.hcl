@@ -15,6 +15,20 @@ run "those_who_read_arrivals_can_not_touch_jobs" {
   }
 }
 
+run "announcements_are_made_by_who_decides_and_by_nobody_else" {
+  command = plan
+  assert {
+    condition = toset([for g in output.grants : "${g.to} ${g.role}" if g.on == "topic" && g.name == "announcements"]) == toset([
+      for f in ["on_object", "on_message", "on_command", "on_wake", "on_job_event", "on_timer"] : "${f} roles/pubsub.publisher"
+    ])
+    error_message = jsonencode([for g in output.grants : g if g.name == "announcements"])
+  }
+  assert {
+    condition     = output.environment.ONWARD_ANNOUNCEMENT_TOPIC == "onward-announcements"
+    error_message = "the functions do not know the topic"
+  }
+}
+
 run "nobody_administers_dataproc" {
   command = plan
   assert {
