@@ -25,6 +25,7 @@ from onward.core.commands import Delete, Leave, Put
 from onward.core.draft import Draft
 from onward.core.events import Admitted, CancelNode, Grant, OfRun, StartRun, TurnedAway, Wake
 from onward.core.gates import limit_of, runs_gate
+from onward.core.handlers import stops_with
 from onward.core.naming import item_place
 from onward.core.pipeline import DAY, HOUR, Pipeline
 from onward.core.plan import Plan, StepNode
@@ -130,8 +131,7 @@ def look(draft: Draft, name: str, node: Node, event: Wake | Admitted) -> None:
     """A queued step begins if it was let in. Else the gate is looked at: who woke it may know of room."""
     phase, holder = node.phase, _holder(draft, name)
     assert isinstance(phase, Queued)
-    stops = draft.run is None or draft.run.state is not RunState.RUNNING
-    if stops and not draft.step(name).always:
+    if stops_with(draft.run, draft.step(name)):
         cancel(draft, name, node, event)
     elif _is_in(draft, phase.gate, holder):
         attempts.begin(draft, name, node, 1, "a slot was there")
