@@ -172,6 +172,12 @@ def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
     go_on(draft, draft.step(name).next, echo=True)
 
 
+def let_in_late(draft: Draft, name: str, node: Node, event: Admitted) -> None:
+    """It has ended, and does not need the slot. If it ended by this very event, its end was not passed on."""
+    admission.give_back(draft, name, node, event)
+    repeat(draft, name, node, event)
+
+
 def echoed(draft: Draft, name: str, node: Node, event: object) -> None:
     """The node before tells it again. Where that is news, it goes on by an event of its own.
 
@@ -298,7 +304,7 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
         for ended in (Succeeded, Failed, UpstreamFailed, Skipped, Cancelled)
         for event, rule in (
             (Wake, repeat),
-            (Admitted, admission.give_back),
+            (Admitted, let_in_late),
             (CancelNode, repeat),
             (Bell, repeat),
             (Verdict, repeat),
