@@ -52,8 +52,6 @@ TO_COME = frozenset(
         "trigger.absent_by",
         "trigger.pipeline",
         "control.for_each",
-        "control.outputs",
-        "control.timeout",
         "control.pool",
         "control.max_active_runs",
         "control.deadline",

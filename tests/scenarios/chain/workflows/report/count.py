@@ -1,2 +1,3 @@
+# workflows/report/count.py
 def count(date):
     return int(date.replace("-", ""))

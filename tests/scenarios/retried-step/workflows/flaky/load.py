@@ -1,2 +1,3 @@
+# workflows/flaky/load.py
 def load(rows):
     return rows
