@@ -99,7 +99,7 @@ class Shelf:
 
     def list(self, glob: str, limit: int) -> Sequence[Listed]:
         pattern = matching.compile(glob.removeprefix("gs://"))
-        there = [uri for uri in sorted(self.objects) if pattern.match(uri.removeprefix("gs://"))]
+        there = [uri for uri in sorted(self.objects) if pattern.match(uri.removeprefix("gs://")) is not None]
         return [Listed(uri, self.objects[uri].decode(), 1) for uri in there[:limit]]
 
     def now(self) -> int:
