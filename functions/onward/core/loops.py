@@ -9,7 +9,7 @@ import msgspec
 
 from onward.core import matching, templates
 from onward.core.overlap import ANYTHING, Automaton, automaton
-from onward.core.pipeline import ObjectTrigger, Pipeline, SubRun
+from onward.core.pipeline import BatchTrigger, ObjectsTrigger, ObjectTrigger, Pipeline, SubRun, Trigger
 from onward.core.problems import Finding, Path, circle, shown
 
 WITHIN = "?*"
@@ -61,11 +61,23 @@ def loops(pipelines: Iterable[Pipeline], env: Mapping[str, str]) -> dict[str, li
 
 def _starts(pipeline: Pipeline) -> Iterator[Start]:
     for trigger in pipeline.triggers:
-        if isinstance(trigger, ObjectTrigger):
-            bucket = f"gs://{trigger.bucket}/"
-            for pattern in trigger.match:
-                glob = bucket + pattern
-                yield Start(pipeline.name, glob, bucket + matching.literal_prefix(pattern), automaton(glob))
+        bucket, patterns = _watched(trigger)
+        for pattern in patterns:
+            glob = f"gs://{bucket}/{pattern}"
+            prefix = f"gs://{bucket}/{matching.literal_prefix(pattern)}"
+            yield Start(pipeline.name, glob, prefix, automaton(glob))
+
+
+def _watched(trigger: Trigger) -> tuple[str, tuple[str, ...]]:
+    """Of which objects an arrival can lead to a run."""
+    match trigger:
+        case ObjectTrigger(bucket=bucket, match=patterns) | BatchTrigger(bucket=bucket, match=patterns):
+            return bucket, patterns
+        case ObjectsTrigger(bucket=bucket, parts=parts, marker=marker, manifest=manifest):
+            marks = (glob for glob in (marker, manifest) if glob is not None)
+            return bucket, (*(part.match for part in parts), *marks)
+        case _:
+            return "", ()
 
 
 def _sub_runs(pipeline: Pipeline) -> list[Output]:

@@ -1,10 +1,11 @@
-"""Sub-runs that could never start: of pipelines that are not there, with parameters that those don't take."""
+"""Runs of other pipelines that could never start: of what is not there, or takes other parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from onward.core.pipeline import Pipeline, SubRun
+from onward.core.collecting import BY_DAY
+from onward.core.pipeline import AbsentTrigger, Pipeline, SubRun
 from onward.core.problems import Finding, did_you_mean, listed, shown
 
 
@@ -24,6 +25,26 @@ def _misfits(pipeline: Pipeline, known: Mapping[str, Pipeline], unread: bool) ->
             yield from _given(child, step.does, at)
         elif not unread:
             yield _unknown("pipeline", step.does.pipeline, known, at)
+
+    for trigger in pipeline.triggers:
+        if isinstance(trigger, AbsentTrigger) and trigger.on_absent is not None:
+            yield from _on_absent(trigger, known, unread)
+
+
+def _on_absent(trigger: AbsentTrigger, known: Mapping[str, Pipeline], unread: bool) -> Iterator[Finding]:
+    """It gets what the day says, by name."""
+    at = ("trigger", "absent_by", "on_absent")
+    other = known.get(trigger.on_absent or "")
+    if other is None:
+        if not unread:
+            yield _unknown("pipeline", trigger.on_absent or "", known, at)
+        return
+    for param in other.params:
+        if param.required and param.name not in (trigger.params or BY_DAY):
+            message = (
+                f"the day does not say {shown(param.name)} ({param.type}), which {shown(other.name)} needs"
+            )
+            yield Finding(at, message, "add it to `params` of `absent_by`, or give it a default")
 
 
 def _given(child: Pipeline, does: SubRun, at: tuple[str, ...]) -> Iterator[Finding]:

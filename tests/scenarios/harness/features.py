@@ -49,7 +49,6 @@ FEATURES = {
 }
 TO_COME = frozenset(
     {
-        "trigger.absent_by",
         "trigger.pipeline",
         "control.for_each",
         "control.pool",

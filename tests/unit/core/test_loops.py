@@ -2,7 +2,18 @@
 
 import pytest
 from onward.core.loops import loops
-from onward.core.pipeline import ObjectTrigger, Param, Pipeline, Python, Step, SubRun
+from onward.core.pipeline import (
+    BatchTrigger,
+    ObjectsTrigger,
+    ObjectTrigger,
+    Param,
+    Part,
+    Pipeline,
+    Python,
+    Step,
+    SubRun,
+    Trigger,
+)
 
 ENV = {"work": "work-bucket", "landing": "in"}
 
@@ -170,3 +181,19 @@ def test_what_a_sub_run_is_given_may_be_any_text() -> None:
 
 def test_sub_runs_that_nobody_deployed_lead_nowhere() -> None:
     assert not loops([parent("a", "gone")], ENV)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        BatchTrigger("in", ("*/x.csv",), 3, 1),
+        ObjectsTrigger("in", (Part("a", "*/x.csv"), Part("b", "*/y.csv")), count=3),
+        ObjectsTrigger("in", (Part("a", "{d}/a.csv"),), ("d",), marker="{d}/x.csv"),
+        ObjectsTrigger("in", (Part("a", "{d}/a.csv"),), ("d",), manifest="{d}/x.csv"),
+    ],
+)
+def test_an_output_that_is_a_member_of_a_set_of_its_own_pipeline_is_refused(trigger: Trigger) -> None:
+    step = Step("make", Python("make.py", "make"), outputs=("gs://in/{{ date }}/x.csv",))
+    assert refused(Pipeline("a", (step,), triggers=(trigger,))).keys() == {"a"}
+    elsewhere = Step("make", Python("make.py", "make"), outputs=("gs://out/{{ date }}/x.csv",))
+    assert refused(Pipeline("a", (elsewhere,), triggers=(trigger,))) == {}

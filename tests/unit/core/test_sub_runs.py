@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from onward.core.draft import Context
 from onward.core.events import Bell, Event, JobState, StartRun, Verdict, Wake
-from onward.core.pipeline import HOUR, Pipeline
+from onward.core.pipeline import HOUR, AbsentTrigger, Param, Pipeline
 from onward.core.plan import END, compile_plan
 from onward.core.state import (
     Backoff,
@@ -24,6 +24,7 @@ from onward.core.state import (
     Submitting,
     Succeeded,
 )
+from onward.core.sub_runs import misfits
 from onward.core.transition import scope, transition
 from unit.core.telling import NOON, step
 
@@ -91,3 +92,19 @@ def test_its_end_rings_and_every_repeat_of_what_ended_it_rings_again():
     assert bell in told
     for repeat in (Bell(CHILD, "s", 1), Wake(CHILD, END)):
         assert decide(repeat, run=run(RunState.SUCCEEDED), s=Node(Succeeded(), attempt=1)).events == (bell,)
+
+
+# Who runs for what is absent --------------------------------------------------
+
+
+def absent(on_absent: str, **params: Any) -> list[str]:
+    trigger = AbsentTrigger("06:00", bucket="landing", match=("{date}",), params=params, on_absent=on_absent)
+    chase = Pipeline("chase", (step("s"),), params=(Param("date", "date"), Param("n", "int", False)))
+    found = misfits({"p": Pipeline("p", (step("s"),), triggers=(trigger,)), "chase": chase}, unread=False)
+    return [finding.message for finding in found.get("p", [])]
+
+
+def test_a_pipeline_that_runs_for_what_is_absent_is_there_and_gets_what_it_needs() -> None:
+    assert absent("chase") == []
+    assert absent("chas") == ["no pipeline is named `chas`"]
+    assert absent("chase", day="{{ time }}") == ["the day does not say `date` (date) of `chase`"]

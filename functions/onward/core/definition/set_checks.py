@@ -6,19 +6,19 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from onward.core import matching
+from onward.core import matching, schedules
 from onward.core.collecting import BY_DAY
 from onward.core.definition.facts import captured
 from onward.core.definition.nodes import Node
 from onward.core.definition.references import Scope, check_text
-from onward.core.definition.trigger_checks import Site, bucket, patterns, places, texts
+from onward.core.definition.trigger_checks import Site, bucket, patterns, places, texts, time_zone
+from onward.core.errors import UserError
 from onward.core.pipeline import (
     AbsentTrigger,
     BatchTrigger,
     ObjectsTrigger,
     ObjectTrigger,
     Pipeline,
-    PipelineTrigger,
     Trigger,
 )
 from onward.core.problems import Report, listed, shown
@@ -41,9 +41,6 @@ def checked(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Repo
                 found.append(_batch(trigger, site))
             case AbsentTrigger():
                 found.append(_absent(trigger, pipeline, site))
-            case PipelineTrigger():
-                _fan(trigger, site)
-                found.append(trigger)
             case _:
                 found.append(trigger)
     return (*found, *pipeline.triggers[len(found) :])
@@ -199,28 +196,15 @@ def _absent(trigger: AbsentTrigger, pipeline: Pipeline, site: Site) -> AbsentTri
                 )
                 hint = "capture it, or name another capture in `params`"
                 site.say(("match", position) if own_path else (), message, hint)
+    time_zone(trigger.time_zone, site)
+    if trigger.at:
+        try:
+            schedules.following(f"0 0 * * {trigger.days}", "UTC", 0)
+        except UserError:
+            hint = "such as mon-fri, or 1,3,5"
+            site.say(("days",), f"{shown(trigger.days)} are no days of the week", hint)
     at = (*site.at, "params")
     if found := site.root.at(at):
         for path, node, text in found.texts(at):
             check_text(text, node, path, Scope(env=site.env, params=("time",)), site.report)
     return replace(trigger, bucket=name, match=globs)
-
-
-def _fan(trigger: PipelineTrigger, site: Site) -> None:
-    if len(trigger.pipelines) > 1 and not trigger.join:
-        message = "several pipelines need `join`, or nothing says which of their runs belong together"
-        site.say(("pipelines",), message, "name a parameter that they share")
-    if len(trigger.pipelines) == 1 and trigger.join:
-        site.say(("join",), "a single pipeline's runs are joined with nothing", "remove it")
-    for name in trigger.join:
-        if name not in site.params:
-            hint = site.report.similar(name, site.params) or f"add `{name}: string` to params"
-            site.say(("join",), f"no parameter is named {shown(name)}", hint)
-    if len(set(trigger.pipelines)) < len(trigger.pipelines):
-        site.say(("pipelines",), "names a pipeline twice", "remove one")
-    if len(trigger.pipelines) > 1:
-        for name, param in site.params.items():
-            if param.required and name not in trigger.join and name not in trigger.params and trigger.params:
-                at = ("params", name)
-                message = "no end of a run could start one: `params` of the trigger does not give it"
-                site.report.say(site.root.line_at(at), at, message, "give it, or a default")

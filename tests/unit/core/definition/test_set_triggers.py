@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from onward.core.pipeline import BatchTrigger, ObjectsTrigger
+from onward.core.pipeline import AbsentTrigger, BatchTrigger, ObjectsTrigger
 from unit.core.definition.loading import STEP, problems, read
 
 DAY = "params: {date: date}\n"
@@ -18,6 +18,10 @@ def pipeline(trigger: str, params: str = DAY) -> str:
 
 def objects(rest: str, params: str = DAY) -> str:
     return pipeline(f"objects: {{bucket: landing, {rest}}}", params)
+
+
+def absent(rest: str, own: str = 'object: {bucket: landing, match: "in/{date}.csv"}') -> str:
+    return pipeline(f"{own}\n  absent_by: {{{rest}}}" if own else f"absent_by: {{{rest}}}")
 
 
 TWO = 'match: {orders: "orders/{date}.csv", rates: "rates/{date}.json"}'
@@ -44,6 +48,13 @@ def test_what_is_written_of_it_is_kept() -> None:
 def test_templates_may_name_the_facts_of_a_set() -> None:
     args = '"{{ trigger.uris }} {{ trigger.count }} {{ trigger.bytes }} {{ trigger.parts.orders }} {{ trigger.manifest }} {{ trigger.date }}"'
     read(objects(TWO).replace('"tools.py:tell"', f'"tools.py:tell", args: {{x: {args}}}'))
+
+
+def test_what_is_awaited_is_what_the_object_trigger_is_for() -> None:
+    text = absent('at: "06:00"').replace("landing", '"{{ env.landing }}"')
+    _, found = read(text).triggers
+    assert isinstance(found, AbsentTrigger)
+    assert (found.bucket, found.match) == ("landing-bucket", ("in/{date}.csv",))
 
 
 def test_a_batch_agrees_in_nothing_unless_it_says_so() -> None:
@@ -77,6 +88,14 @@ def test_a_batch_agrees_in_nothing_unless_it_says_so() -> None:
         (pipeline('batch: {bucket: landing, match: ["in/{date}.csv", "x.csv"], by: date, count: 10, window: 5m}'), "3: trigger.batch.by: `date` is not captured by `x.csv`"),
         (pipeline('batch: {bucket: landing, match: "in/*.csv", count: 10}', ""), "3: trigger.batch: `window` is missing"),
         (pipeline('batch: {bucket: landing, match: "in/*.csv", count: 0, window: 5m}', ""), "3: trigger.batch.count: must be a whole number from 1 to 1,000, not the number 0"),
+        (absent('at: "06:00"', ""), "3: trigger.absent_by: `bucket` is missing; the pipeline has no object trigger to take it from"),
+        (absent('at: "6:00"'), "4: trigger.absent_by.at: must be a time of day, not `6:00`; such as \"06:00\""),
+        (absent('at: "06:00", days: montag'), "4: trigger.absent_by.days: `montag` are no days of the week; such as mon-fri, or 1,3,5"),
+        (absent('at: "06:00", time_zone: Stockholm'), "4: trigger.absent_by.time_zone: there is no time zone `Stockholm`; write one such as Europe/Stockholm"),
+        (absent('at: "06:00", match: "daily.csv"'), "4: trigger.absent_by.match: `daily.csv` does not capture `{date}`, so it does not say of which day it is; capture it, or name another capture in `params`"),
+        (absent('at: "06:00", params: {day: 1}'), "4: trigger.absent_by: `in/{date}.csv` does not capture `{day}`, so it does not say of which day it is; capture it, or name another capture in `params`"),
+        (absent('at: "06:00", params: {date: "{{ tine }}"}'), "4: trigger.absent_by.params.date: no parameter is named `tine`; did you mean `time`?"),
+        (absent('at: "06:00", match: "{date"'), "4: trigger.absent_by.match: `{date` is not complete; write [{] for the character itself"),
     ],
 )
 def test_a_set_that_could_not_be_is_refused(text: str, problem: str) -> None:

@@ -1,0 +1,2 @@
+def ask(date):
+    return f"where is {date}?"
