@@ -107,4 +107,4 @@ def absent(on_absent: str, **params: Any) -> list[str]:
 def test_a_pipeline_that_runs_for_what_is_absent_is_there_and_gets_what_it_needs() -> None:
     assert absent("chase") == []
     assert absent("chas") == ["no pipeline is named `chas`"]
-    assert absent("chase", day="{{ time }}") == ["the day does not say `date` (date) of `chase`"]
+    assert absent("chase", day="{{ time }}") == ["the day does not say `date` (date), which `chase` needs"]
