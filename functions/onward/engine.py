@@ -52,6 +52,7 @@ from onward.core.pipeline import DAY, SECOND
 from onward.core.plan import WIDTH, Plan
 from onward.core.state import Run, RunKey
 from onward.examination import examine
+from onward.items import standing_still
 from onward.jobs import Jobs
 from onward.members import Members
 from onward.overlay import Known
@@ -290,6 +291,9 @@ class Engine:
                 later = [due for _, node in nodes if (due := node.due or 0) > now]
                 next_due = min(later, default=None)
                 return Found(run, command.purpose, command.n, overdue[:WIDTH], next_due)
+            case "lanes":
+                standing = standing_still(self.store, self._plan(run), run, command.node)
+                return Found(run, command.purpose, command.n, tuple(standing))
             case "cancel" | "deadline":
                 nodes = self.store.first(run, "active", WIDTH)
             case _:

@@ -9,9 +9,9 @@ import msgspec
 
 from onward.core.commands import Examine
 from onward.core.errors import UserError
-from onward.core.events import Examined
+from onward.core.events import Examined, ItemList
 from onward.core.pipeline import Dataflow, Dataproc, Python, StepKind, Workflow
-from onward.core.plan import Plan
+from onward.core.plan import Plan, StepNode
 from onward.core.problems import shown
 from onward.core.templates import names
 from onward.jobs import Jobs, texts
@@ -24,16 +24,33 @@ def examine(command: Examine, plans: Plans, jobs: Jobs) -> Examined:
     plan = plans.of_run(run)
     assert plan is not None, "a command is only ever decided for a run that exists"
     before = plans.of_run(command.earlier) if command.earlier is not None else None
-    if before is not None and same(before, plan, node) and _outputs_are_there(command, plan, jobs):
-        return Examined(run, node, adopt=True)
+    adopt = before is not None and same(before, plan, node) and _outputs_are_there(command, plan, jobs)
     step = plan.step_node(node).step
+    if adopt and step.for_each is None:
+        return Examined(run, node, adopt=True)
     try:
         if step.condition is not None and not _truth(*jobs.values(plan, run, node, [step.condition])):
-            return Examined(run, node, wanted=False)
+            return Examined(run, node, adopt, wanted=False)
+        if step.for_each is not None:
+            kept = _kept_list(command, before, plan, jobs)
+            return Examined(run, node, adopt, items=kept or jobs.frozen(plan, run, node))
         done = _is_done(command, plan, jobs)
     except UserError as error:
-        return Examined(run, node, error=str(error))
+        return Examined(run, node, adopt, error=str(error))
     return Examined(run, node, done=done)
+
+
+def _kept_list(command: Examine, before: Plan | None, plan: Plan, jobs: Jobs) -> ItemList | None:
+    """The list of an earlier try, if this one's is written in the same way: what it names has not changed."""
+    if before is None or _list(before, command.node) != _list(plan, command.node):
+        return None
+    return jobs.list_of(command.earlier or "", command.node)
+
+
+def _list(plan: Plan, node: str) -> Any:
+    each = plan.step_node(node).step.for_each if isinstance(plan.node(node), StepNode) else None
+    written = msgspec.to_builtins(each)
+    return written, _values({name for text in texts(written) for name in names(text)}, plan.env)
 
 
 def _truth(value: Any) -> bool:
@@ -73,14 +90,14 @@ def same(before: Plan, plan: Plan, node: str) -> bool:
     that it names. Files which that one imports are not seen."""
     if before.name == plan.name:
         return True
-    if node not in before.nodes:
+    if not isinstance(before.node(node), StepNode):
         return False
     return _meaning(before, node) == _meaning(plan, node)
 
 
 def _meaning(plan: Plan, node: str) -> tuple[Any, ...]:
     step = plan.step_node(node).step
-    written = [msgspec.to_builtins(step.does), step.outputs]
+    written = [msgspec.to_builtins(step.does), step.outputs, msgspec.to_builtins(step.for_each)]
     named = {name for text in texts(written) for name in names(text)}
     return written, _hash(step.does, plan.files), _values(named, plan.env)
 

@@ -13,15 +13,16 @@ from msgspec.structs import replace
 from onward import failures
 from onward.core.commands import Submit
 from onward.core.errors import UserError
-from onward.core.events import JobState, Verdict
+from onward.core.events import ItemList, JobState, Verdict
 from onward.core.manifests import LAZY, decode, summary
-from onward.core.naming import job_name, try_number
+from onward.core.naming import item_of, job_name, try_number
 from onward.core.params import Moment, objects
 from onward.core.pipeline import ON_FAILURE, ON_SUCCESS, Cluster, Dataproc, DeleteCluster, Drain, Step
 from onward.core.plan import Plan
 from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.core.templates import names, render, render_text
-from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Reads, Status
+from onward.items import Lists, expand, named, outputs
+from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Reads, Status, Versioned
 
 LARGEST_OUTPUT = 32 * 1024
 """Bytes of JSON that a node's document holds; a larger output is written to an object."""
@@ -35,6 +36,7 @@ class Jobs:
     def __init__(self, store: Reads, objects: Objects) -> None:
         self._store = store
         self._objects = objects
+        self._lists = Lists(objects)
         self._needed: dict[tuple[str, str], tuple[str, ...] | None] = {}
         """By plan and node: what its templates name; None where nothing is to be rendered."""
 
@@ -97,18 +99,18 @@ class Jobs:
     def rendered(self, plan: Plan, run: str, node: str, attempt: int) -> Step:
         """The step with its templates rendered. Raises `UserError` when that can't be done."""
         step = plan.step_node(node).step
-        key = (plan.name, node)
+        key = (plan.name, (item_of(node) or (node,))[0])
         if key not in self._needed:
             written = list(texts([msgspec.to_builtins(step.does), step.outputs, step.resources]))
-            named = tuple({name for text in written for name in names(text)})
-            self._needed[key] = named if any("{" in text for text in written) else None
+            found = tuple({name for text in written for name in names(text)})
+            self._needed[key] = found if any("{" in text for text in written) else None
         needed = self._needed[key]
         if needed is None:
             return step
         context = self._context(plan, run, node, attempt, needed)
         does = msgspec.convert(render(msgspec.to_builtins(step.does), context), type(step.does))
-        outputs = tuple(render_text(output, context) for output in step.outputs)
-        return replace(step, does=does, outputs=outputs, resources=render(step.resources, context))
+        made = tuple(render_text(output, context) for output in step.outputs)
+        return replace(step, does=does, outputs=made, resources=render(step.resources, context))
 
     def values(self, plan: Plan, run: str, node: str, templates: Sequence[str]) -> list[Any]:
         """What templates of the step give before its first attempt. Raises `UserError`."""
@@ -135,7 +137,9 @@ class Jobs:
         self, plan: Plan, run: str, node: str, attempt: int, needed: tuple[str, ...]
     ) -> dict[str, Any]:
         upstream = {parts[1] for name in needed if len(parts := name.split(".")) > 1 and parts[0] == "steps"}
-        keys: list[Key] = [RunKey(run), *(NodeKey(run, name) for name in sorted(upstream))]
+        of, index = item_of(node) or (node, None)
+        read = upstream if index is None else upstream | {of}
+        keys: list[Key] = [RunKey(run), *(NodeKey(run, name) for name in sorted(read))]
         docs = self._store.read(keys)
         found = docs[RunKey(run)].doc
         assert isinstance(found, Run)
@@ -143,7 +147,7 @@ class Jobs:
         steps = {}
         for name in upstream:
             versioned = docs.get(NodeKey(run, name))
-            steps[name] = self._results(versioned.doc) if versioned is not None else {}
+            steps[name] = self._results(run, name, versioned.doc, needed) if versioned is not None else {}
             if f"steps.{name}.outputs" in needed:
                 steps[name]["outputs"] = list(self.rendered(plan, run, name, attempt).outputs)
         return {
@@ -159,7 +163,8 @@ class Jobs:
                 **(failures.facts(self._store, plan, run, found) if node in (ON_FAILURE, ON_SUCCESS) else {}),
             },
             "steps": steps,
-            "step": {"name": node, "attempt": attempt},
+            "step": {"name": of, "attempt": attempt},
+            **({} if index is None else self._item(plan, of, index, docs.get(NodeKey(run, of)))),
         }
 
     def _trigger(self, facts: dict[str, Any], needed: tuple[str, ...]) -> dict[str, Any]:
@@ -172,12 +177,39 @@ class Jobs:
             return facts
         return {**facts, **summary(decode(self._objects.get(facts["manifest"])))}
 
-    def _results(self, node: Document) -> dict[str, Any]:
+    def _item(self, plan: Plan, of: str, index: int, whole: Versioned | None) -> dict[str, Any]:
+        each = plan.step_node(of).step.for_each
+        assert each is not None, "only a step with a `for_each` has items"
+        assert whole is not None, "an item begins after its list was frozen"
+        assert isinstance(whole.doc, Node)
+        assert whole.doc.items is not None
+        return named(each, index, self._lists.item(whole.doc.items, index))
+
+    def list_of(self, run: str, node: str) -> ItemList | None:
+        """The list over which this step ran in that run, if it came to it."""
+        key = NodeKey(run, node)
+        found = self._store.read([key]).get(key)
+        return found.doc.items if found is not None and isinstance(found.doc, Node) else None
+
+    def frozen(self, plan: Plan, run: str, node: str) -> ItemList:
+        """The list of a step's `for_each`, written down. Raises `UserError` when there can be none."""
+        each = plan.step_node(node).step.for_each
+        assert each is not None, "only a step with a `for_each` has a list"
+        needed = tuple({name for text in texts(msgspec.to_builtins(each)) for name in names(text)})
+        return self._lists.freeze(expand(each, self._context(plan, run, node, 1, needed), self._objects))
+
+    def _results(self, run: str, name: str, node: Document, needed: tuple[str, ...]) -> dict[str, Any]:
         if not isinstance(node, Node):
             return {}
         state = str(node.phase.__struct_config__.tag)
         if not isinstance(node.phase, Succeeded):
             return {"state": state}
+        if node.items is not None:
+            asked = (each.split(".")[2:3] for each in needed if each.startswith(f"steps.{name}"))
+            if not any(part in ([], ["output"]) for part in asked):
+                return {"state": state}
+            composed = outputs(self._store, self._objects, run, name, node)
+            return {"state": state, "output": composed}
         output = node.phase.output
         if node.phase.output_uri is not None:
             output = msgspec.json.decode(self._objects.get(node.phase.output_uri))

@@ -15,6 +15,7 @@ from onward.core.events import (
     Event,
     GateEvent,
     Grant,
+    Joined,
     OfRun,
     RunEnded,
     SetEvent,
@@ -157,6 +158,8 @@ def _looked_at_here(event: Event, plan: Plan | None, told: Event) -> bool:
     match told:
         case Wake(node=name):
             return plan is not None and isinstance(plan.nodes.get(name), Gather)
+        case Joined():
+            return True
         case Grant():
             return plan is not None or isinstance(event, SetPaused)
         case Admitted(run=run, node=node):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from onward.core.attempts import check_wait
 from onward.core.commands import Announce
 from onward.core.events import JobState
-from onward.core.naming import announcement_id
+from onward.core.naming import announcement_id, group_of, item_name, item_of
 from onward.core.pipeline import DAY, ON_FAILURE, ON_SUCCESS
 from onward.core.plan import StepNode
 from onward.core.state import (
@@ -49,8 +49,18 @@ _AS_JOB = {
 }
 ENDED = {"succeeded", "failed", "upstream_failed", "skipped", "cancelled"}
 MOVES = {
-    "waiting": {"queued", "submitting", "succeeded", "failed", "upstream_failed", "skipped", "cancelled"},
+    "waiting": {
+        "queued",
+        "submitting",
+        "succeeded",
+        "failed",
+        "upstream_failed",
+        "skipped",
+        "cancelled",
+        "mapping",
+    },
     "queued": {"queued", "submitting", "cancelled"},
+    "mapping": {"mapping", "succeeded", "failed", "cancelled"},
     "submitting": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "running": {"running", "submitting", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
     "retrying": {"submitting", "running", "retrying", "cancelling", "succeeded", "failed", "cancelled"},
@@ -70,6 +80,11 @@ def called_for(when: str, needs: Iterable[Phase]) -> bool:
             return all(phase.ended for phase in came_to) and any(isinstance(phase, BAD) for phase in came_to)
         case _:
             return all(phase.ended for phase in came_to)
+
+
+def _has_no_job(key: NodeKey, node: Node) -> bool:
+    """Helpers, what goes over a list, and the groups of its lanes."""
+    return key.node.startswith("~") or node.items is not None or group_of(key.node) is not None
 
 
 class Watcher:
@@ -100,6 +115,16 @@ class Watcher:
             raise Violation(f"{request.name} was made although its step has ended: {node.phase}")
         if node.attempt != request.attempt:
             raise Violation(f"{request.name} was made although its step is at attempt {node.attempt}")
+        item = item_of(request.node)
+        if item is not None:
+            self._in_its_lane(request, item[0])
+
+    def _in_its_lane(self, request: JobRequest, of: str) -> None:
+        """No more items of a list at the same time than it says."""
+        jobs = [job for job in self.world.service.alive() if job.request.run == request.run]
+        beside = [job for job in jobs if (item_of(job.request.node) or ("",))[0] == of]
+        if len(beside) >= request.step.max_parallel:
+            raise Violation(f"{request.name} was made beside {beside}")
 
     def _comes_last(self, request: JobRequest) -> None:
         """A handler runs when all steps have ended, and only the one that the run calls for."""
@@ -171,7 +196,36 @@ class Watcher:
             raise Violation(f"{key} has lost members: {old.arrived}, {new.arrived}")
         self._jobs_are_over(key, new)
         self._passed_over(key, new)
+        if new.items is not None and new.phase.ended:
+            self._list_is_done(key, new.items.count, new)
+        if item_of(key.node) is not None and isinstance(new.phase, Succeeded) and new.phase.adopted:
+            self._same_item(key, new)
         self._history_tells(key, old, new)
+
+    def _list_is_done(self, key: NodeKey, count: int, whole: Node) -> None:
+        """A step with a list ends when each of its items has ended or never begins, by how many failed."""
+        if isinstance(whole.phase, Succeeded) and whole.phase.adopted:
+            return
+        run = self.world.store.read([RunKey(key.run)])[RunKey(key.run)].doc
+        assert isinstance(run, Run)
+        step = self.world.plans[run.plan].step_node(key.node).step
+        nodes = [self._node(key.run, item_name(key.node, index)) for index in range(count)]
+        phases = [node.phase for node in nodes if node != Node()]
+        if not all(phase.ended for phase in phases):
+            raise Violation(f"{key} became {whole.phase} with its items {phases}")
+        failed = sum(isinstance(phase, Failed) for phase in phases)
+        done = sum(isinstance(phase, Succeeded | Failed) for phase in phases)
+        wanted: type = Succeeded if done == count else Cancelled
+        if failed > step.allow_failures.of(count):
+            wanted = Failed
+        if type(whole.phase) is not wanted:
+            raise Violation(f"{key} became {whole.phase}, but {failed} failed of {done} of {count} items")
+
+    def _same_item(self, key: NodeKey, new: Node) -> None:
+        """Taken over is the result of the very item."""
+        assert isinstance(new.phase, Succeeded)
+        if new.phase.output != {"ok": key.node} and "run" not in (new.phase.output or {}):
+            raise Violation(f"{key} took over {new.phase}")
 
     def _begins(self, key: NodeKey, new: Document | None, run: Versioned | None) -> None:
         """Nothing begins in a run that is being cancelled (a process that froze may not have seen it)."""
@@ -201,7 +255,7 @@ class Watcher:
         states = [job.state(self.world.time) for job in jobs]
         if over and JobState.RUNNING in states:
             raise Violation(f"{key} became {new.phase} while a job of it runs")
-        own = isinstance(new.phase, Succeeded) and new.phase.adopted is None and not key.node.startswith("~")
+        own = isinstance(new.phase, Succeeded) and new.phase.adopted is None and not _has_no_job(key, new)
         own = own and not (new.attempt == 0 and self._step(key).step.unless_exists)
         states += [_AS_JOB[run.state] for run in self._children(key) if run.state.ended]
         if own and JobState.SUCCEEDED not in states:
@@ -282,7 +336,10 @@ class Watcher:
             self._handled(key, new)
             well = True
             for name, node in self.world.plans[new.plan].step_nodes():
-                phase = self._node(key.run, name).phase
+                found = self._node(key.run, name)
+                phase = found.phase
+                if found.items is not None:
+                    self._list_is_done(NodeKey(key.run, name), found.items.count, found)
                 if not phase.ended:
                     raise Violation(f"{key} ended as {new.state} while {name} is {phase}")
                 asked = node.step.condition is not None and isinstance(phase, Skipped)

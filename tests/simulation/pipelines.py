@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from msgspec.structs import replace
 from onward.core.pipeline import (
@@ -11,8 +12,10 @@ from onward.core.pipeline import (
     HOUR,
     MINUTE,
     SECOND,
+    Allowance,
     Cluster,
     Dataproc,
+    ForEach,
     Pipeline,
     Python,
     Retry,
@@ -77,6 +80,7 @@ def _pooled(rng: Random, step: Step) -> Step:
 def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluster, ...]) -> Step:
     on_cluster = clusters and rng.random() < 0.4
     outputs = (f"gs://work/{name}",) if rng.random() < 0.2 else ()
+    when = rng.choice(WHEN) if needs else "success"
     return Step(
         name,
         Dataproc("job.py", cluster=rng.choice(clusters).name) if on_cluster else Python("steps.py", name),
@@ -85,9 +89,10 @@ def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluste
         timeout=rng.choice((None, None, None, 2 * MINUTE, 30 * MINUTE)),
         expect_within=rng.choice((None, None, 20 * MINUTE)),
         outputs=outputs,
-        when=rng.choice(WHEN) if needs else "success",
+        when=when,
         condition=_condition(rng, needs),
         unless_exists="exists" if outputs and rng.random() < 0.3 else None,
+        **(_loop(rng) if when != "always" and rng.random() < 0.2 else {}),
     )
 
 
@@ -105,3 +110,13 @@ def _handler(rng: Random) -> Step | None:
         return None
     retry = Retry(rng.choice((1, 2)), 30 * SECOND)
     return Step("~handler", Python("steps.py", "tell"), retry=retry, timeout=rng.choice((None, 2 * MINUTE)))
+
+
+def _loop(rng: Random) -> dict[str, Any]:
+    """A list, now and then with more lanes than one transition may touch."""
+    many = rng.random() < 0.05
+    return {
+        "for_each": ForEach(list(range(rng.choice((40, 90)) if many else rng.randint(0, 7)))),
+        "max_parallel": rng.choice((33, 70)) if many else rng.randint(1, 3),
+        "allow_failures": rng.choice((Allowance(), Allowance(), Allowance(2), Allowance(percent=50.0))),
+    }

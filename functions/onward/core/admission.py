@@ -51,8 +51,8 @@ LATER = 10**16
 
 def pool_gate(plan: Plan, name: str) -> str | None:
     """The gate that a step goes through before its first attempt, if it has a pool."""
-    node = plan.nodes.get(name)
-    if not isinstance(node, StepNode) or node.step.pool is None:
+    node = plan.node(name)
+    if not isinstance(node, StepNode) or node.step.pool is None or node.step.for_each is not None:
         return None
     if node.step.pool == "~step":
         return f"pool:{plan.pipeline.name}.{node.step.name}"

@@ -60,6 +60,8 @@ class Find(msgspec.Struct, frozen=True):
     run: str
     purpose: str
     n: int
+    node: str = ""
+    """Of `lanes`: the `for_each`, or the group of its lanes, to look for lanes that stand still."""
 
 
 class FindWaiters(msgspec.Struct, frozen=True):

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from onward.core.state import Waiter  # which holds events, too
 
 
+class ItemList(msgspec.Struct, frozen=True):
+    """The list of a `for_each`, written once: `name` follows from its content."""
+
+    count: int
+    name: str
+
+
 class StartRun(msgspec.Struct, frozen=True, tag_field="event", tag="start_run"):
     """A trigger fired. The run id comes from the trigger's facts alone, so a repeat names the same run."""
 
@@ -69,6 +76,13 @@ class Arrive(msgspec.Struct, frozen=True, tag_field="event", tag="arrive"):
     child: str
 
 
+class Joined(msgspec.Struct, frozen=True, tag_field="event", tag="joined"):
+    """A lane of this `for_each`, or of this group of lanes, has joined it: perhaps it was the last."""
+
+    run: str
+    node: str
+
+
 class CancelNode(msgspec.Struct, frozen=True, tag_field="event", tag="cancel_node"):
     """Stop this node, because its run is being cancelled."""
 
@@ -119,6 +133,8 @@ class Examined(msgspec.Struct, frozen=True, tag_field="event", tag="examined"):
     """The value of its `if`."""
     done: bool = False
     """What it would make is there (`unless_exists`)."""
+    items: ItemList | None = None
+    """What it runs over, by its `for_each`."""
 
 
 class Bell(msgspec.Struct, frozen=True, tag_field="event", tag="bell"):
@@ -316,7 +332,17 @@ RunEvent = StartRun | CancelRun | Sweep | Found | TurnedAway
 SetEvent = Arrived | SetRang | MembersFound | Frozen | ManifestRead | MembersSwept
 GateEvent = Grant | WaitersFound | HoldersGone | SetPaused
 NodeEvent = (
-    Wake | Arrive | CancelNode | Submitted | SubmitRefused | SubmitDelayed | Examined | Room | Bell | Verdict
+    Wake
+    | Arrive
+    | Joined
+    | CancelNode
+    | Submitted
+    | SubmitRefused
+    | SubmitDelayed
+    | Examined
+    | Room
+    | Bell
+    | Verdict
 )
 OfRun = RunEvent | NodeEvent | Admitted | Announced
 """What `transition` decides."""

@@ -259,6 +259,10 @@ class ForEach(msgspec.Struct, frozen=True):
     inner: ForEach | None = None
     """A list within each item; its templates may name the outer one. The items are all of the inner ones."""
 
+    def names(self) -> tuple[str, ...]:
+        """What templates call an item, the one within it, and its place in the list, from 0."""
+        return (self.name, *(() if self.inner is None else (self.inner.name,)), "index")
+
 
 class Allowance(msgspec.Struct, frozen=True):
     """How many items may fail: a number, or a share in percent."""

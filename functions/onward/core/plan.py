@@ -128,7 +128,8 @@ class Plan(msgspec.Struct, frozen=True):
             return None
         if item is None:
             return Lanes(step.step.name)
-        return StepNode(replace(step.step, for_each=None, condition=None), step.number, step.after)
+        of_one = replace(step.step, for_each=None, condition=None)
+        return StepNode(of_one, step.number, step.after, always=step.always)
 
     def step_node(self, name: str) -> StepNode:
         """The node that runs this step, or this item of a step; KeyError if there is none."""

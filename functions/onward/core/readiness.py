@@ -15,7 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from onward.core import admission, handlers
+from msgspec.structs import replace
+
+from onward.core import admission, handlers, maps
 from onward.core.commands import Examine
 from onward.core.draft import Draft
 from onward.core.events import Examined, Wake
@@ -41,9 +43,11 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
     it."""
     planned = draft.step(name)
     source = draft.node(planned.after) if planned.after is not None else None
-    if source is not None and not source.phase.ended:
+    come = maps.reached(draft, name, node)
+    if come is None or (source is not None and not source.phase.ended):
         return
-    end = _kept_from(draft, planned, source)
+    node = come
+    end = _kept_from(draft, planned, source) or maps.kept_from(draft, name, node)
     earlier = _earlier_try(draft, name, planned, source)
     if end is None and earlier is None and not asks(planned.step):
         admission.enter(draft, name, node)
@@ -52,32 +56,40 @@ def ready(draft: Draft, name: str, node: Node, event: object) -> None:
     elif end is not None:
         draft.end(name, node, *end)
     else:
-        draft.commands.append(Examine(draft.run_id, name, predecessor(draft.run_id) if earlier else None))
+        # The try before may have kept a list although it did not succeed.
+        holds = earlier is not None or planned.step.for_each is not None
+        before = _holding(draft, name, planned, source) if holds else None
+        draft.commands.append(Examine(draft.run_id, name, before))
 
 
 def asks(step: Step) -> bool:
     """Whether something has to be looked at before each beginning."""
-    return step.condition is not None or step.unless_exists is not None
+    return step.condition is not None or step.unless_exists is not None or step.for_each is not None
 
 
 def examined(draft: Draft, name: str, node: Node, event: Examined) -> None:
     """Begin the step or end it, by what was seen."""
     planned = draft.step(name)
     source = draft.node(planned.after) if planned.after is not None else None
-    if source is not None and not source.phase.ended:
+    come = maps.reached(draft, name, node)
+    if come is None or (source is not None and not source.phase.ended):
         return
-    end = _kept_from(draft, planned, source)
+    node = come
+    end = _kept_from(draft, planned, source) or maps.kept_from(draft, name, node)
     earlier = _earlier_try(draft, name, planned, source)
     if end is not None:
         draft.end(name, node, *end)
     elif earlier is not None and event.adopt:
-        draft.end(name, node, earlier, "adopted from the try before")
+        before = draft.node(name, run=predecessor(draft.run_id))
+        draft.end(name, replace(node, items=before.items), earlier, "adopted from the try before")
     elif event.error:
         draft.end(name, node, Failed(event.error), "refused")
     elif not event.wanted:
         draft.end(name, node, Skipped("its `if` is false"), "its `if` is false")
     elif event.done:
         draft.end(name, node, Succeeded(), "what it would make is there")
+    elif event.items is not None:
+        maps.begin(draft, name, node, event.items)
     else:
         why = "what the try before made does not hold any more" if earlier is not None else ""
         admission.enter(draft, name, node, why)
@@ -109,16 +121,22 @@ def _earlier_try(draft: Draft, name: str, planned: StepNode, source: Node | None
     None where something that it needs was done anew: then its result is out of date. So is that of a step
     that is there for what its needs come to.
     """
+    before = _holding(draft, name, planned, source)
+    phase = draft.node(name, run=before).phase
+    if before is None or not isinstance(phase, Succeeded):
+        return None
+    return Succeeded(phase.output, phase.output_uri, phase.adopted or before)
+
+
+def _holding(draft: Draft, name: str, planned: StepNode, source: Node | None) -> str | None:
+    """The try before, where what it did for this node is not out of date: all that it needs was adopted."""
     before = predecessor(draft.run_id)
     compiled = planned.always or planned.step.name in (ON_FAILURE, ON_SUCCESS)
     if before is None or compiled or planned.step.when != "success":
         return None
     if source is not None and not _adopted(source):
         return None
-    phase = draft.node(name, run=before).phase
-    if not isinstance(phase, Succeeded):
-        return None
-    return Succeeded(phase.output, phase.output_uri, phase.adopted or before)
+    return before if maps.same_list(draft, name) else None
 
 
 def _adopted(node: Node) -> bool:

@@ -156,6 +156,8 @@ def found(draft: Draft, event: Found) -> None:
             else:
                 at = draft.now + SUBMIT_WINDOW + MARGIN
                 draft.commands.append(_timer(Sweep(event.run, event.purpose, event.n + 1), at))
+        case "lanes" if not run.state.ended:
+            draft.events += (Wake(event.run, name) for name in event.nodes)
         case "expire" if run.state.ended:
             for name in event.nodes:
                 key = NodeKey(event.run, name)

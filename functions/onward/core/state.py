@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from onward.core.events import StartRun
+from onward.core.events import ItemList, StartRun
 
 HISTORY_LENGTH = 32
 """Entries a node document keeps; older ones are written to an object."""
@@ -200,6 +200,16 @@ class Cancelling(msgspec.Struct, frozen=True, tag_field="state", tag="cancelling
     """Whose submit was under way; only its owner can say that there is no job."""
 
 
+class Mapped(msgspec.Struct, frozen=True, tag_field="state", tag="mapping"):
+    """Runs once per item of its list: its items are nodes of their own."""
+
+    ended: ClassVar[bool] = False
+    since: int
+    due: int
+    """When to look for lanes that stand still."""
+    checks: int = 0
+
+
 class Succeeded(msgspec.Struct, frozen=True, tag_field="state", tag="succeeded"):
     """Done. `output` is JSON, or the URI of an object that holds it (`output_uri`)."""
 
@@ -246,6 +256,7 @@ Phase = (
     | Running
     | Backoff
     | Cancelling
+    | Mapped
     | Succeeded
     | Failed
     | UpstreamFailed
@@ -253,6 +264,14 @@ Phase = (
     | Cancelled
 )
 WAITING = Waiting()
+
+
+class Tally(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Of the items of a lane before this one: how many failed, the first of them, and why."""
+
+    failed: int = 0
+    first: int | None = None
+    error: str = ""
 
 
 class Entry(NamedTuple):
@@ -290,6 +309,10 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     """The last attempt that went on longer than expected, and that was told."""
     untold: tuple[Note, ...] = ()
     """What is announced of it, until the publisher has it."""
+    items: ItemList | None = None
+    """What a `for_each` runs over, from when it began."""
+    tally: Tally | None = None
+    """Of an item of one."""
 
     def joined(self, members: Iterable[str]) -> Node:
         """With these members in its set: the same object if they were all there."""
@@ -300,7 +323,7 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     def due(self) -> int | None:
         """When somebody must look at it if nothing happens; None when it waits for others or has ended."""
         match self.phase:
-            case Queued(due=due) | Running(due=due) | Cancelling(due=due):
+            case Queued(due=due) | Running(due=due) | Cancelling(due=due) | Mapped(due=due):
                 return due
             case Submitting(until=until) | Backoff(until=until):
                 return until

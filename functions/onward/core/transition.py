@@ -21,13 +21,14 @@ Three rules carry the rest:
   which a step that got further does not pass on; an intent that nobody owns any more is submitted again.
   So that the repeat of one event can mend all that it left undone, a step ends only by an event of its own:
   another node's event may start it in passing, but where it would end it, it wakes it instead.
-- A decision rests only on documents it writes, or on ended ones, which never change. The one exception is the
+- A decision rests only on documents it writes, or on ended ones, which never change; of a `for_each`, on its
+  list, which does not change either, and on its failures so far, which only grow. The one exception is the
   run's own state: nobody would write it and everybody would fence it. A cancel that slips by is caught by the
   last pass of the sweep.
 - A node's end and the start of its only successor are one commit. Anything further is told by event.
 
-Whether a step begins is in `readiness`, the rules of an attempt are in `attempts`, those of a run in `runs`;
-this module holds the tables, and the rules of the graph.
+Whether a step begins is in `readiness`, what runs once per item of a list in `maps`, the rules of an attempt
+are in `attempts`, those of a run in `runs`; this module holds the tables, and the rules of the graph.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import admission, announcing, attempts, gates, handlers, readiness, runs
+from onward.core import admission, announcing, attempts, gates, handlers, maps, readiness, runs
 from onward.core.commands import Decision, Join
 from onward.core.draft import Context, Draft
 from onward.core.events import (
@@ -49,6 +50,7 @@ from onward.core.events import (
     CancelRun,
     Examined,
     Found,
+    Joined,
     OfRun,
     Room,
     StartRun,
@@ -60,9 +62,9 @@ from onward.core.events import (
     Verdict,
     Wake,
 )
-from onward.core.naming import predecessor
+from onward.core.naming import item_name, item_of, predecessor
 from onward.core.pipeline import ON_FAILURE, ON_SUCCESS
-from onward.core.plan import END, End, Gather, Plan, Scatter, StepNode
+from onward.core.plan import END, End, Gather, Lanes, Plan, Scatter, StepNode
 from onward.core.state import (
     Backoff,
     Cancelled,
@@ -70,6 +72,7 @@ from onward.core.state import (
     Document,
     Failed,
     Key,
+    Mapped,
     Node,
     NodeKey,
     Queued,
@@ -114,8 +117,7 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, co
     while draft.ended:
         name = draft.ended.pop()
         admission.leave(draft, name)
-        tell_gathers(draft, name)
-        go_on(draft, plan.nodes[name].next, echo=False)  # type: ignore[union-attr]
+        pass_on(draft, name, echo=False)
     announcing.announce(draft)
     return draft.decision()
 
@@ -129,7 +131,7 @@ def begin_run(draft: Draft, *, echo: bool) -> None:
 def decide_node(draft: Draft, event: Any) -> None:
     """Apply the rule for this kind of node, its phase and the event, if there is one."""
     name: str = event.node
-    match draft.plan.nodes.get(name):
+    match draft.plan.node(name):
         case StepNode():
             node = draft.node(name)
             rule = step_rule(node, event)
@@ -143,6 +145,8 @@ def decide_node(draft: Draft, event: Any) -> None:
         case Scatter(next=following, after=after):
             if isinstance(event, Wake):
                 scatter(draft, following, after, event)
+        case Lanes(of=of):
+            maps.group(draft, name, of, event)
         case End():
             if isinstance(event, Wake):
                 end_run(draft)
@@ -169,7 +173,7 @@ def step_rule(node: Node, event: Any) -> Rule | None:
 def repeat(draft: Draft, name: str, node: Node, event: object) -> None:
     """The node has ended, and is told again: whoever told it first may have died before passing it on."""
     admission.left(draft, name)
-    go_on(draft, draft.step(name).next, echo=True)
+    pass_on(draft, name, echo=True)
 
 
 def let_in_late(draft: Draft, name: str, node: Node, event: Admitted) -> None:
@@ -190,9 +194,20 @@ def echoed(draft: Draft, name: str, node: Node, event: object) -> None:
         case Queued() | Submitting() | Backoff():
             draft.events.append(Wake(draft.run_id, name))
         case Failed() if node.job is None:
-            go_on(draft, draft.step(name).next, echo=True)
+            pass_on(draft, name, echo=True)
         case _:
             pass
+
+
+def pass_on(draft: Draft, name: str, *, echo: bool) -> None:
+    """This node has ended: go on to what follows it."""
+    if name not in draft.plan.nodes:
+        following = maps.after(draft, name, echo=echo)
+    else:
+        following = draft.plan.nodes[name].next  # type: ignore[union-attr]
+        if not echo:
+            tell_gathers(draft, name)
+    go_on(draft, following, echo=echo)
 
 
 def tell_gathers(draft: Draft, name: str) -> None:
@@ -293,6 +308,8 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
     (Backoff, Bell): attempts.look,
     (Backoff, Verdict): attempts.judge,
     (Backoff, CancelNode): attempts.cancel,
+    (Mapped, Wake): maps.look_at_lanes,
+    (Mapped, Joined): maps.judge_items,
     (Cancelling, Wake): attempts.check_stopped,
     (Cancelling, CancelNode): attempts.stop_again,
     (Cancelling, Submitted): attempts.late_job,
@@ -305,6 +322,7 @@ STEP_RULES: dict[tuple[type, type], Rule] = {
         for event, rule in (
             (Wake, repeat),
             (Admitted, let_in_late),
+            (Joined, repeat),
             (CancelNode, repeat),
             (Bell, repeat),
             (Verdict, repeat),
@@ -334,7 +352,7 @@ def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
         # Of a bell, what the verdict that follows will need is read at once.
         case Bell(node=name) | Wake(node=name) | Examined(node=name) | Verdict(node=name):
             _add_around(keys, plan, run, name)
-        case CancelNode(node=name) | SubmitRefused(node=name) | Admitted(node=str(name)):
+        case CancelNode(node=name) | SubmitRefused(node=name) | Admitted(node=str(name)) | Joined(node=name):
             _add_around(keys, plan, run, name)
         case Found(nodes=names, purpose="expire"):
             keys += (NodeKey(run, name) for name in names)
@@ -347,8 +365,9 @@ def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
 
 def _add_around(keys: list[Key], plan: Plan, run: str, name: str) -> None:
     """The node, the one it waits for, and the one that it may start."""
-    match plan.nodes.get(name):
+    match plan.node(name):
         case StepNode(after=after, next=following):
+            following = following or _add_of_item(keys, plan, run, name)
             _add_startable(keys, plan, run, (name,))
             if after is not None:
                 keys.append(NodeKey(run, after))
@@ -360,8 +379,23 @@ def _add_around(keys: list[Key], plan: Plan, run: str, name: str) -> None:
             _add_end(keys, plan, run)
         case Scatter(next=following):
             keys.append(NodeKey(run, following[0]))
+        case Lanes(of=of):
+            keys += (NodeKey(run, name), NodeKey(run, of))
         case None:
             pass
+
+
+def _add_of_item(keys: list[Key], plan: Plan, run: str, name: str) -> tuple[str, ...]:
+    """The whole that an item is of, and the item before it in its lane; returns the one after it."""
+    item = item_of(name)
+    if item is None:
+        return ()
+    of, index = item
+    _add_startable(keys, plan, run, (of,))
+    lanes = plan.step_node(of).step.max_parallel
+    if index >= lanes:
+        keys.append(NodeKey(run, item_name(of, index - lanes)))
+    return (item_name(of, index + lanes),)
 
 
 def _add_end(keys: list[Key], plan: Plan, run: str) -> None:
@@ -374,7 +408,7 @@ def _add_end(keys: list[Key], plan: Plan, run: str) -> None:
 def _add_startable(keys: list[Key], plan: Plan, run: str, names: tuple[str, ...]) -> None:
     if names == (END,):
         _add_end(keys, plan, run)
-    elif len(names) == 1 and isinstance(plan.nodes[names[0]], StepNode):
+    elif len(names) == 1 and isinstance(plan.node(names[0]), StepNode):
         keys.append(NodeKey(run, names[0]))
         before = predecessor(run) if "~" in run else None
         if before is not None:

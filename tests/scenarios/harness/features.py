@@ -50,7 +50,6 @@ FEATURES = {
 TO_COME = frozenset(
     {
         "trigger.pipeline",
-        "control.for_each",
         "control.pool",
         "control.max_active_runs",
         "control.deadline",

@@ -15,7 +15,9 @@ from onward.core.events import (
     Event,
     Examined,
     Found,
+    ItemList,
     JobState,
+    Joined,
     NodeEvent,
     Room,
     StartRun,
@@ -33,6 +35,7 @@ from onward.core.state import (
     Cancelled,
     Cancelling,
     Failed,
+    Mapped,
     Node,
     Phase,
     Queued,
@@ -56,6 +59,7 @@ PHASES: tuple[Phase, ...] = (
     Running("job", NOON, LATER),
     Backoff(LATER, 2, "it said no", NOON),
     Cancelling(LATER, LATER, False, NOON, "job"),
+    Mapped(NOON, LATER),
     Succeeded(),
     Failed("it said no"),
     UpstreamFailed("x"),
@@ -65,6 +69,7 @@ PHASES: tuple[Phase, ...] = (
 EVENTS: tuple[NodeEvent, ...] = (
     Wake(RUN, "b"),
     Arrive(RUN, "b", "a"),
+    Joined(RUN, "b"),
     CancelNode(RUN, "b"),
     Submitted(RUN, "b", 1, "job"),
     SubmitRefused(RUN, "b", 1, "t", "no"),
@@ -76,18 +81,19 @@ EVENTS: tuple[NodeEvent, ...] = (
 )
 
 TABLE = """
-                wake arrive cancel_node submitted submit_refused submit_delayed examined room bell verdict admitted
-waiting         yes  -      -           -         -              -              yes      -    -    -       -
-queued          yes  -      yes         -         -              -              -        -    -    -       yes
-submitting      yes  -      yes         yes       yes            yes            -        -    yes  yes     yes
-running         yes  -      yes         -         -              -              -        -    yes  yes     -
-retrying        yes  -      yes         yes       -              -              -        yes  yes  yes     -
-cancelling      yes  -      yes         yes       yes            -              -        -    yes  yes     -
-succeeded       yes  -      yes         yes       yes            -              -        -    yes  yes     yes
-failed          yes  -      yes         yes       yes            -              -        -    yes  yes     yes
-upstream_failed yes  -      yes         yes       yes            -              -        -    yes  yes     yes
-skipped         yes  -      yes         yes       yes            -              -        -    yes  yes     yes
-cancelled       yes  -      yes         yes       yes            -              -        -    yes  yes     yes
+                wake arrive cancel_node submitted submit_refused submit_delayed examined room bell verdict admitted joined
+waiting         yes  -      -           -         -              -              yes      -    -    -       -        -
+queued          yes  -      yes         -         -              -              -        -    -    -       yes      -
+submitting      yes  -      yes         yes       yes            yes            -        -    yes  yes     yes      -
+running         yes  -      yes         -         -              -              -        -    yes  yes     -        -
+retrying        yes  -      yes         yes       -              -              -        yes  yes  yes     -        -
+cancelling      yes  -      yes         yes       yes            -              -        -    yes  yes     -        -
+mapping         yes  -      -           -         -              -              -        -    -    -       -        yes
+succeeded       yes  -      yes         yes       yes            -              -        -    yes  yes     yes      yes
+failed          yes  -      yes         yes       yes            -              -        -    yes  yes     yes      yes
+upstream_failed yes  -      yes         yes       yes            -              -        -    yes  yes     yes      yes
+skipped         yes  -      yes         yes       yes            -              -        -    yes  yes     yes      yes
+cancelled       yes  -      yes         yes       yes            -              -        -    yes  yes     yes      yes
 """  # noqa: E501
 
 
@@ -106,7 +112,7 @@ def in_phase(phase: Phase) -> Life:
     """`b` of a → b → c is in this phase; `a` has not ended, so that nothing moves by itself."""
     life = Life(step("a"), step("b", "a"), step("c", "b"))
     life.put_run()
-    life.put("b", Node(phase, attempt=1))
+    life.put("b", Node(phase, attempt=1, items=ItemList(3, "lists/x")))
     return life
 
 

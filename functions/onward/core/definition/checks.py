@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from onward.core import params
 from onward.core.definition import set_checks
 from onward.core.definition.control_checks import check_controls
+from onward.core.definition.for_each_checks import check_for_each
 from onward.core.definition.grammar import CONTROLS, POLICIES
 from onward.core.definition.graph import Ancestors, ancestors
 from onward.core.definition.nodes import Node
@@ -49,6 +50,7 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     for step in pipeline.steps:
         _step(step, root, report)
         _streaming(step, names, root, report)
+        check_for_each(pipeline, step, RESERVED, root, report)
         first = alike.setdefault(step.name.replace("_", "-"), step.name)
         if first != step.name:
             at = ("steps", step.name)

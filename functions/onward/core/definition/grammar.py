@@ -167,9 +167,6 @@ STEP = Record(
     one_of=tuple(KINDS),
 )
 CONTROLS = (
-    "for_each",
-    "max_parallel",
-    "allow_failures",
     "pool",
     "priority",
 )

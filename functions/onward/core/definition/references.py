@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from onward.core import templates
 from onward.core.definition import facts
@@ -12,13 +13,18 @@ from onward.core.definition.grammar import KINDS
 from onward.core.definition.graph import Ancestors
 from onward.core.definition.nodes import Node
 from onward.core.errors import BadTemplate
-from onward.core.pipeline import Pipeline
+from onward.core.pipeline import ForEach, Pipeline
 from onward.core.problems import Path, Report, listed, shown
 
 RUN = ("id", "pipeline", "started", "try")
 STEP = ("name", "attempt")
 RESULT = ("output", "outputs", "state")
 HEADS = frozenset(["params", "env", "trigger", "run", "step", "steps"])
+OF_ITEMS = ("item", "index")
+NOT_HERE = {
+    "trigger": "the pipeline has no trigger",
+    **dict.fromkeys(OF_ITEMS, "only a step with `for_each` has it"),
+}
 RENDERED = (*KINDS, "outputs", "resources", "if", "inputs")
 """The keys of a step whose values are rendered: when an attempt is submitted, or before there is one."""
 
@@ -34,6 +40,10 @@ class Scope(msgspec.Struct, frozen=True):
     before: Ancestors | None = None
     own: Mapping[str, Collection[str] | None] = {}
     """What there is at this place alone, and what may follow it; None: anything."""
+    items: Collection[str] = ()
+    """What the step calls an item of its list."""
+    lists: Collection[str] = ()
+    """Steps that run once per item."""
 
 
 def check_texts(
@@ -45,10 +55,25 @@ def check_texts(
     around = Scope(env, params, trigger)
     _check_all(("clusters",), around, root, report)
     steps = {step.name for step in pipeline.steps}
-    for name in steps:
-        scope = Scope(env, params, trigger, steps, name, before)
+    lists = {step.name for step in pipeline.steps if step.for_each is not None}
+    for step in pipeline.steps:
+        scope = Scope(env, params, trigger, steps, step.name, before, lists=lists)
+        items = scope if step.for_each is None else replace(scope, items=step.for_each.names())
         for key in RENDERED:
-            _check_all(("steps", name, key), scope, root, report)
+            _check_all(("steps", step.name, key), scope if key == "if" else items, root, report)
+        if step.for_each is not None:
+            _check_lists(step.for_each, ("steps", step.name, "for_each"), scope, root, report)
+
+
+def _check_lists(each: ForEach, at: Path, scope: Scope, root: Node, report: Report) -> None:
+    """A list within a list may name the item that it is of."""
+    for key in ("items", "objects"):
+        _check_all((*at, key), scope, root, report)
+    found = root.at(at)
+    if found is not None and not isinstance(found.value, dict):
+        _check_all(at, scope, root, report)
+    if each.inner is not None:
+        _check_lists(each.inner, (*at, "for_each"), replace(scope, items=(each.name,)), root, report)
 
 
 def _check_all(at: Path, scope: Scope, root: Node, report: Report) -> None:
@@ -68,7 +93,8 @@ def check_text(text: str, node: Node, at: Path, scope: Scope, report: Report) ->
         line, message = templates.place(error)
         report.say(node.first + line - 1, at, f"the template does not parse: {message}")
         return False
-    faults = [fault for name in sorted(names) if (fault := _fault(name, scope, report))]
+    others = (name for name in sorted(names) if name.partition(".")[0] not in scope.items)
+    faults = [fault for name in others if (fault := _fault(name, scope, report))]
     for message, hint in faults:
         report.say(node.line, at, message, hint)
     return not faults
@@ -94,12 +120,11 @@ def _nothing(head: str, name: str, scope: Scope, report: Report) -> Fault | None
     if scope.params is None:
         only = f"only {listed([*scope.own, 'env'])} are" if scope.own else "only `env` is"
         return f"{shown(name)} is not available here", only
-    if head in HEADS:
-        hint = "the pipeline has no trigger" if head == "trigger" else "only steps have it"
-        return f"{shown(name)} is not available here", hint
+    if head in HEADS or (head in OF_ITEMS and not scope.items and head not in scope.params):
+        return f"{shown(name)} is not available here", NOT_HERE.get(head, "only steps have it")
     if head in scope.env:
         return f"no parameter is named {shown(head)}", f"did you mean `env.{head}`?"
-    return _among([head], scope.params, "parameter", report)
+    return _among([head], [*scope.params, *scope.items], "parameter", report)
 
 
 def _known(head: str, scope: Scope) -> tuple[Collection[str], str] | None:
@@ -138,6 +163,9 @@ def _result(rest: list[str], scope: Scope, report: Report) -> Fault | None:
             f"{shown(name)} has not ended when `{scope.step}` begins",
             f"add it to `steps.{scope.step}.needs`",
         )
+    if name in scope.lists and rest[1:2] == ["outputs"]:
+        hint = f"`steps.{name}.output` is the list of what its items returned"
+        return f"each item of {shown(name)} has outputs of its own", hint
     return _among(rest[1:], RESULT, "result of a step", report)
 
 

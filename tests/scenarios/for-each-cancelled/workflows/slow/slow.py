@@ -1,0 +1,2 @@
+def wait(seconds: int) -> int:
+    return seconds
