@@ -41,6 +41,8 @@ FUNCTIONS = Path(main.__file__).parent
 AGAIN = 10 * SECOND
 """After this long, what was not acknowledged is delivered again."""
 TRIES = 12
+LATEST = 4
+"""A message's second delivery comes before so many actions more."""
 DOOR_OF = {
     "onward-wake": "on_wake",
     "onward-completions": "on_job_event",
@@ -88,7 +90,8 @@ class Cloud:
         self._rng = Random(seed)
         self._order = count()
         self._now: list[Delivery] = []
-        self._late: list[Delivery] = []
+        self._late: list[tuple[int, Delivery]] = []
+        self._settles = 0
         self._due: list[tuple[int, int, Delivery]] = []
         self._lines: list[Mapping[str, Any]] = []
         self._letters: list[str] = []
@@ -208,9 +211,12 @@ class Cloud:
         self._add(Delivery(door, sent.headers, sent.body, topic))
 
     def _add(self, delivery: Delivery) -> None:
-        """It comes twice. The second time may be after much else has happened."""
+        """It comes twice. The second time may be after what the next actions bring about."""
         self._now.append(delivery)
-        (self._late if self._rng.random() < 0.3 else self._now).append(delivery)
+        if self._rng.random() < 0.5:
+            self._now.append(delivery)
+        else:
+            self._late.append((self._settles + self._rng.randrange(LATEST), delivery))
 
     # How time passes
 
@@ -218,8 +224,18 @@ class Cloud:
         self._deliver()
         while any(delivery.tries for _, _, delivery in self._due):  # nobody waits for these but Pub/Sub
             self._pass(self._due[0][0])
-        self._now, self._late = self._late, []
-        self._deliver()
+        self._deliver_late(self._settles)
+        self._settles += 1
+
+    def finish(self) -> None:
+        """What is late still comes."""
+        self._deliver_late(self._settles + LATEST)
+
+    def _deliver_late(self, until: int) -> None:
+        while any(when <= until for when, _ in self._late):
+            self._now += (delivery for when, delivery in self._late if when <= until)
+            self._late = [(when, delivery) for when, delivery in self._late if when > until]
+            self._deliver()
 
     def advance(self, until: int) -> None:
         while self._due and self._due[0][0] <= until:

@@ -86,6 +86,9 @@ class Embedded:
     def settle(self) -> None:
         self._loop.settle()
 
+    def finish(self) -> None:
+        self._loop.settle()
+
     def restart(self, after: int) -> None:
         self._loop.wait(self._runtime.close())
         self._loop.busy = lambda: False

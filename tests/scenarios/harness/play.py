@@ -45,6 +45,8 @@ class Door(Protocol):
         """Let everything happen that follows by now."""
 
     def restart(self, after: int) -> None: ...
+    def finish(self) -> None:
+        """Let everything happen that was only a matter of delivery."""
 
     @property
     def store(self) -> Store: ...
@@ -93,7 +95,7 @@ def play(scenario: Scenario, door: Door, jobs: Jobs, *, killed: bool) -> None:
             if killed:
                 door.restart(0)
         door.settle()
-    door.settle()  # what comes late
+    door.finish()
 
 
 def _do(action: Action, door: Door, jobs: Jobs, number: int) -> None:  # noqa: PLR0912 - one case per action
