@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from onward.artifacts import definition_id, file_object, modules, ringing_object, template_object
 from onward.core.errors import NotFound
-from onward.core.pipeline import Pipeline
+from onward.core.pipeline import Pipeline, followed
 from onward.core.plan import Plan, compile_plan
 from onward.core.problems import did_you_mean, listed, shown
 from onward.plans import Plans
@@ -56,6 +56,24 @@ class Deployed:
     def pipelines(self) -> Mapping[str, Pipeline]:
         """The sound ones, by name."""
         return {name: entry.pipeline for name, entry in self.catalog.pipelines.items()}
+
+    def followed(self, name: str) -> bool:
+        """Whether another pipeline waits for the end of this one's runs.
+
+        Most are not even named in another's file, and then no file is read as a pipeline.
+        """
+        if sum(name in text for text in self._texts) < 2:
+            return False
+        return name in self._followed
+
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        files = self._workflows.glob("*/pipeline.yaml")
+        return tuple(file.read_text(errors="replace") for file in files)
+
+    @cached_property
+    def _followed(self) -> set[str]:
+        return followed(self.pipelines.values())
 
     def plan(self, name: str) -> Plan:
         """The plan of a pipeline, stored. Raises `NotFound`."""

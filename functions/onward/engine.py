@@ -35,7 +35,7 @@ from onward.core.commands import (
     Submit,
     TellOfSet,
 )
-from onward.core.draft import Context, Limit
+from onward.core.draft import Context, Followed, Limit
 from onward.core.errors import Conflict, Temporary, Unavailable, UserError
 from onward.core.events import (
     Announced,
@@ -122,6 +122,8 @@ class Engine:
         self.on_set: Callable[[TellOfSet], None] = lambda _: None
         """Told what people should know of a set."""
         self.follow: Follow = lambda _: ()
+        """What the end of a run starts, where this process is alone; elsewhere it is published."""
+        self.followed: Followed = lambda _: False
         self.announcer: Announcer = Unheard()
         self.limit: Limit = lambda _: None
         """The size of a gate, by what is deployed."""
@@ -149,7 +151,7 @@ class Engine:
             now = self.clock.now()
             if known is not None:
                 known.not_before(now)
-            context = Context(now, self.new_token(), self.limit)
+            context = Context(now, self.new_token(), self.limit, self.followed)
             work = Work(
                 self.plans,
                 known or self.store,

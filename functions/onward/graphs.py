@@ -16,6 +16,7 @@ from onward.core.pipeline import (
     ScheduleTrigger,
     Step,
     Trigger,
+    globs,
 )
 
 
@@ -77,10 +78,8 @@ def starts(pipeline: Pipeline) -> list[str]:
 
 def _start(trigger: Trigger) -> Iterator[str]:
     match trigger:
-        case ObjectTrigger() | BatchTrigger() | AbsentTrigger():
-            yield from (f"gs://{trigger.bucket}/{pattern}" for pattern in trigger.match)
-        case ObjectsTrigger():
-            yield from (f"gs://{trigger.bucket}/{part.match}" for part in trigger.parts)
+        case ObjectTrigger() | ObjectsTrigger() | BatchTrigger() | AbsentTrigger():
+            yield from (f"gs://{trigger.bucket}/{pattern}" for pattern in globs(trigger))
         case MessageTrigger():
             yield f"topic {trigger.topic}"
         case ScheduleTrigger():

@@ -8,7 +8,7 @@ from typing import assert_never
 from onward.core import starting
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, Room, StartRun, Verdict
+from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, StartRun, Verdict
 from onward.core.facts import ByHand, Message, Tick
 from onward.core.naming import next_try, parse_job_name
 from onward.core.pipeline import Dataflow, Dataproc, DeleteCluster
@@ -77,6 +77,8 @@ class Intake:
                     yield self._commanded(fact)
                 case Doorbell():
                     yield from self._rung(fact)
+                case Told(event=RunEnded() as ended):
+                    yield from self._starts(ended)
                 case Told(event=event):
                     yield event
                 case Rang(timer=timer):

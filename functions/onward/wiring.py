@@ -110,6 +110,7 @@ class Cloud:
             lambda: secrets.token_hex(8),
         )
         engine.on_run = _tell
+        engine.followed = lambda name: self._deployed.followed(name)  # noqa: PLW0108 - made when needed
         engine.on_set = _tell_of_set
         engine.announcer = self._announcer
         return engine

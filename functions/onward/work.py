@@ -100,7 +100,7 @@ class Work:
         self.settled = self.settled and decision.settled
         if self._alone:
             for told in map(_anonymous, decision.events):
-                if isinstance(told, StartRun):
+                if isinstance(told, StartRun | RunEnded):
                     self._decide(told, wakes)
                 else:
                     wakes[told] = None

@@ -54,7 +54,9 @@ def records(shape: Shape, at: tuple[str, ...] = ()) -> Iterator[tuple[str, Recor
         case Record(fields=fields):
             done = {key: field for key, field in fields.items() if (*at, key) not in NOT_YET}
             named = [key for key in at if key != "*"]
-            yield (named[-1] if named else ""), replace(shape, fields=done)
+            # A step may be a run of a pipeline, and a trigger wait for the end of one.
+            title = "trigger.pipeline" if at == ("trigger", "pipeline") else named[-1] if named else ""
+            yield title, replace(shape, fields=done)
             for key, field in done.items():
                 yield from records(field.shape, (*at, key))
         case Named(item=item):

@@ -12,6 +12,7 @@ from onward.core.events import (
     CancelRun,
     Event,
     JobState,
+    RunEnded,
     StartRun,
     Sweep,
     Verdict,
@@ -485,3 +486,26 @@ def test_the_crossing_out_is_no_news_of_the_run() -> None:
     shelf.engine.on_run = lambda _, __, state: news.append(state)
     shelf.start()
     assert news == ["running"]
+
+
+def test_the_end_of_a_run_is_published_where_somebody_waits_for_it_and_only_there() -> None:
+    for followed in (False, True):
+        shelf = Shelf(step("a"))
+        shelf.engine.followed = lambda _, followed=followed: followed  # type: ignore[misc]
+        shelf.start(n=1)
+        finish(shelf, "a")
+        ended = RunEnded(RUN, "p", "succeeded", {"n": 1}, {"on": "hand"})
+        assert [each for each in shelf.published if isinstance(each, RunEnded)] == [ended] * followed
+
+
+def test_who_is_alone_starts_what_waits_for_the_end_of_a_run_in_the_commit_of_that_end() -> None:
+    shelf = Shelf(step("a"), alone=True)
+    shelf.engine.followed = lambda _: True
+    shelf.engine.follow = lambda ended: (
+        [shelf.start_event("b" * 20, after=ended.run)] if ended.run == RUN else []
+    )
+    reports = shelf.engine.turn([shelf.start_event()]).reports
+    commits = shelf.journal.count("commit")
+    shelf.engine.turn([*reports, Verdict(RUN, "a", 1, JobState.SUCCEEDED)])
+    assert shelf.journal.count("commit") == commits + 1
+    assert shelf.run("b" * 20).params == {"after": RUN}

@@ -20,12 +20,17 @@ Limit = Callable[[str], int | None]
 """The size of a gate as it is deployed now; None where nothing is deployed that says so."""
 
 
+Followed = Callable[[str], bool]
+"""Whether a pipeline's trigger waits for runs of this one to end, as it is deployed now."""
+
+
 class Context(msgspec.Struct, frozen=True):
     """What a decision takes from the world: the time (µs) and a token that nobody else has."""
 
     now: int
     token: str
     limit: Limit = lambda _: None
+    followed: Followed = lambda _: False
     crowded: bool = False
     """Of a start: as many runs of the pipeline have begun as an hour may have."""
 

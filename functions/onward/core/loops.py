@@ -9,9 +9,19 @@ import msgspec
 
 from onward.core import matching, templates
 from onward.core.overlap import ANYTHING, Automaton, automaton
-from onward.core.pipeline import BatchTrigger, ObjectsTrigger, ObjectTrigger, Pipeline, SubRun, Trigger
+from onward.core.pipeline import (
+    AbsentTrigger,
+    BatchTrigger,
+    ObjectsTrigger,
+    ObjectTrigger,
+    Pipeline,
+    PipelineTrigger,
+    SubRun,
+    globs,
+)
 from onward.core.problems import Finding, Path, circle, shown
 
+SETS = (ObjectsTrigger, BatchTrigger, AbsentTrigger, PipelineTrigger)
 WITHIN = "?*"
 """As a glob: at least one character, and no slash."""
 WITHIN_TYPES = ("int", "float", "bool", "date", "datetime")
@@ -32,8 +42,10 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """One output, or a sub-run, that starts pipelines: by the name of each, what to do about it."""
+    """One output, sub-run or end that starts pipelines: by the name of each, what to do about it."""
 
+    said: str
+    """The pipeline whose file says so."""
     at: Path
     what: str
     starts: Mapping[str, str]
@@ -45,45 +57,40 @@ def loops(pipelines: Iterable[Pipeline], env: Mapping[str, str]) -> dict[str, li
     starts = [start for each in pipelines for start in _starts(each)]
     subs = {each.name: _sub_runs(each) for each in pipelines}
     by_step = {name for own in subs.values() for output in own for name in output.starts}
+    freely = by_step | {each.name for each in pipelines if any(isinstance(t, SETS) for t in each.triggers)}
     outputs = {
-        each.name: subs[each.name] + _outputs(each, _known(each, each.name in by_step), starts, env)
+        each.name: subs[each.name] + _outputs(each, _known(each, each.name in freely), starts, env)
         for each in pipelines
         if each.triggers or each.name in by_step
     }
+    for each in pipelines:
+        for name, end in _ends(each):
+            outputs.setdefault(name, []).append(end)
     starters: dict[str, set[str]] = {}
     for name, own in outputs.items():
         for output in own:
             for started in output.starts:
                 starters.setdefault(started, set()).add(name)
-    found = {name: _leading_back(name, own, starters) for name, own in outputs.items()}
-    return {name: findings for name, findings in found.items() if findings}
+    found: dict[str, list[Finding]] = {}
+    for name, own in outputs.items():
+        for said, finding in _leading_back(name, own, starters):
+            found.setdefault(said, []).append(finding)
+    return found
 
 
 def _starts(pipeline: Pipeline) -> Iterator[Start]:
     for trigger in pipeline.triggers:
-        bucket, patterns = _watched(trigger)
-        for pattern in patterns:
-            glob = f"gs://{bucket}/{pattern}"
-            prefix = f"gs://{bucket}/{matching.literal_prefix(pattern)}"
-            yield Start(pipeline.name, glob, prefix, automaton(glob))
-
-
-def _watched(trigger: Trigger) -> tuple[str, tuple[str, ...]]:
-    """Of which objects an arrival can lead to a run."""
-    match trigger:
-        case ObjectTrigger(bucket=bucket, match=patterns) | BatchTrigger(bucket=bucket, match=patterns):
-            return bucket, patterns
-        case ObjectsTrigger(bucket=bucket, parts=parts, marker=marker, manifest=manifest):
-            marks = (glob for glob in (marker, manifest) if glob is not None)
-            return bucket, (*(part.match for part in parts), *marks)
-        case _:
-            return "", ()
+        for pattern in () if isinstance(trigger, AbsentTrigger) else globs(trigger):
+            bucket = f"gs://{getattr(trigger, 'bucket', '')}/"
+            glob = bucket + pattern
+            yield Start(pipeline.name, glob, bucket + matching.literal_prefix(pattern), automaton(glob))
 
 
 def _sub_runs(pipeline: Pipeline) -> list[Output]:
     """The steps that are runs of other pipelines."""
     return [
         Output(
+            pipeline.name,
             (*step.place, "pipeline"),
             f"a run of {shown(step.does.pipeline)}",
             {step.does.pipeline: "remove this step, or the one that leads back"},
@@ -91,6 +98,16 @@ def _sub_runs(pipeline: Pipeline) -> list[Output]:
         for step in pipeline.with_handlers
         if isinstance(step.does, SubRun)
     ]
+
+
+def _ends(pipeline: Pipeline) -> Iterator[tuple[str, Output]]:
+    """The pipelines for the end of whose runs this one waits."""
+    for trigger in pipeline.triggers:
+        if isinstance(trigger, PipelineTrigger):
+            at = ("trigger", "pipeline")
+            for name in dict.fromkeys(trigger.pipelines):
+                cure = "remove this trigger, or what leads back"
+                yield name, Output(pipeline.name, at, f"the end of {shown(name)}", {pipeline.name: cure})
 
 
 def _outputs(
@@ -102,7 +119,8 @@ def _outputs(
         for position, template in enumerate(step.outputs):
             glob = templates.outline(template, env, known, ANYTHING)
             if started := _started(glob + ANYTHING if glob.endswith("/") else glob, starts):
-                found.append(Output(("steps", step.name, "outputs", position), shown(template), started))
+                at = ("steps", step.name, "outputs", position)
+                found.append(Output(pipeline.name, at, shown(template), started))
     return found
 
 
@@ -123,12 +141,12 @@ def _started(glob: str, starts: list[Start]) -> dict[str, str]:
     return started
 
 
-def _known(pipeline: Pipeline, by_step: bool) -> dict[str, str]:
+def _known(pipeline: Pipeline, freely: bool) -> dict[str, str]:
     """What can be said of a name before there is a run.
 
     Every run of a loop but the first is started by an object: what its name captures is within a part, and a
-    parameter that no name captures has its default. Where a step starts it, too (`by_step`), both may be any
-    text.
+    parameter that no name captures has its default. Where a step, a set or another run starts it, too
+    (`freely`), both may be any text.
     """
     known = dict.fromkeys(WITHIN_FACTS, WITHIN)
     captures: list[set[str]] = []
@@ -144,7 +162,7 @@ def _known(pipeline: Pipeline, by_step: bool) -> dict[str, str]:
     for param in pipeline.params:
         if param.type in WITHIN_TYPES:
             text: str | None = WITHIN
-        elif param.type != "string" or by_step:
+        elif param.type != "string" or freely:
             text = None
         elif any(param.name in each for each in captures):
             text = WITHIN if all(param.name in each for each in captures) else None
@@ -155,10 +173,11 @@ def _known(pipeline: Pipeline, by_step: bool) -> dict[str, str]:
     return known
 
 
-def _leading_back(name: str, outputs: list[Output], starters: Mapping[str, Set[str]]) -> list[Finding]:
+def _leading_back(
+    name: str, outputs: list[Output], starters: Mapping[str, Set[str]]
+) -> Iterator[tuple[str, Finding]]:
     """The outputs that start a pipeline on a way back to `name`, each with the shortest way."""
     hops = _hops(name, starters)
-    findings = []
     for output in outputs:
         started = name if name in output.starts else next((hop for hop in hops if hop in output.starts), None)
         if started is None:
@@ -169,8 +188,7 @@ def _leading_back(name: str, outputs: list[Output], starters: Mapping[str, Set[s
             way.append(step)
             step = hops[step]
         message = f"{output.what} could start runs without end: {circle(way)}"
-        findings.append(Finding(output.at, message, output.starts[started]))
-    return findings
+        yield output.said, Finding(output.at, message, output.starts[started])
 
 
 def _hops(name: str, starters: Mapping[str, Set[str]]) -> dict[str, str]:

@@ -379,6 +379,23 @@ class Pipeline(msgspec.Struct, frozen=True):
         raise KeyError(name)
 
 
+def followed(pipelines: Iterable[Pipeline]) -> set[str]:
+    """The pipelines for the end of whose runs others wait."""
+    found = (each for pipeline in pipelines for each in pipeline.triggers)
+    return {name for trigger in found if isinstance(trigger, PipelineTrigger) for name in trigger.pipelines}
+
+
+def globs(trigger: Trigger) -> tuple[str, ...]:
+    """The patterns of the objects that it waits for."""
+    match trigger:
+        case ObjectTrigger(match=patterns) | BatchTrigger(match=patterns) | AbsentTrigger(match=patterns):
+            return patterns
+        case ObjectsTrigger(parts=parts, marker=marker, manifest=manifest):
+            return (*(part.match for part in parts), *filter(None, (marker, manifest)))
+        case _:
+            return ()
+
+
 def topics(pipelines: Iterable[Pipeline]) -> set[str]:
     """The topics whose messages are waited for."""
     found = (each for pipeline in pipelines for each in pipeline.triggers)

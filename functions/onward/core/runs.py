@@ -17,7 +17,18 @@ from onward.core import admission, limits
 from onward.core.attempts import MARGIN, SUBMIT_WINDOW
 from onward.core.commands import Delete, Find, Put, SetTimer
 from onward.core.draft import Draft
-from onward.core.events import Admitted, Bell, CancelNode, CancelRun, Found, StartRun, Sweep, TurnedAway, Wake
+from onward.core.events import (
+    Admitted,
+    Bell,
+    CancelNode,
+    CancelRun,
+    Found,
+    RunEnded,
+    StartRun,
+    Sweep,
+    TurnedAway,
+    Wake,
+)
 from onward.core.gates import runs_gate
 from onward.core.naming import timer_name, try_number
 from onward.core.pipeline import DAY, HOUR, MINUTE, ON_FAILURE
@@ -70,13 +81,20 @@ def admitted(draft: Draft) -> None:
 
 def turned_away(draft: Draft, event: TurnedAway) -> None:
     """The run does not wait for others to end."""
-    if draft.run is not None and admission.may_turn_away(draft, event):
+    if draft.run is None:
+        return
+    if draft.run.state.ended:
+        tell_end(draft)
+    elif admission.may_turn_away(draft, event):
         end(draft, draft.run, RunState.SKIPPED, "others of its pipeline were under way")
 
 
 def cancel(draft: Draft, event: CancelRun) -> None:
     """Nothing new starts from here on; what is active is swept."""
-    if draft.run is None or draft.run.state.ended:
+    if draft.run is None:
+        return
+    if draft.run.state.ended:
+        tell_end(draft)
         return
     if draft.run.state is RunState.QUEUED:
         end(draft, draft.run, RunState.CANCELLED, None)
@@ -172,7 +190,7 @@ def end(draft: Draft, run: Run, state: RunState, error: str | None) -> None:
     """The run has ended."""
     admission.leave_run(draft, run)
     _put(draft, replace(run, state=state, ended=draft.now, error=error))
-    ring_parent(draft, run)
+    tell_end(draft)
 
 
 def parent(trigger: Mapping[str, Any]) -> Bell | None:
@@ -184,11 +202,15 @@ def parent(trigger: Mapping[str, Any]) -> Bell | None:
             return None
 
 
-def ring_parent(draft: Draft, run: Run) -> None:
-    """A run that is another's job rings when it ends, and again when it is asked about later."""
+def tell_end(draft: Draft) -> None:
+    """Of a run that has ended, and again when it is asked about later: those hear of it who wait for it."""
+    run = draft.run
+    assert run is not None
     bell = parent(run.trigger)
     if bell is not None:
         draft.events.append(bell)
+    if draft.context.followed(run.pipeline):
+        draft.events.append(RunEnded(draft.run_id, run.pipeline, run.state, run.params, run.trigger))
 
 
 def _tied_to_its_step(draft: Draft, event: StartRun) -> bool:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from onward.core.collecting import BY_DAY
-from onward.core.pipeline import AbsentTrigger, Pipeline, SubRun
+from onward.core.pipeline import AbsentTrigger, Pipeline, PipelineTrigger, SubRun
 from onward.core.problems import Finding, did_you_mean, listed, shown
 
 
 def misfits(pipelines: Mapping[str, Pipeline], unread: bool) -> dict[str, list[Finding]]:
-    """By pipeline, what is wrong with its sub-runs. `unread`: there are pipelines that nobody could read."""
-    found = {name: list(_misfits(each, pipelines, unread)) for name, each in pipelines.items()}
+    """By pipeline, what is wrong with its sub-runs, and with those whose end it waits for.
+
+    `unread`: there are pipelines that nobody could read.
+    """
+    found = {
+        name: [*_misfits(each, pipelines, unread), *_unfollowed(each, pipelines, unread)]
+        for name, each in pipelines.items()
+    }
     return {name: findings for name, findings in found.items() if findings}
 
 
@@ -45,6 +51,27 @@ def _on_absent(trigger: AbsentTrigger, known: Mapping[str, Pipeline], unread: bo
                 f"the day does not say {shown(param.name)} ({param.type}), which {shown(other.name)} needs"
             )
             yield Finding(at, message, "add it to `params` of `absent_by`, or give it a default")
+
+
+def _unfollowed(pipeline: Pipeline, known: Mapping[str, Pipeline], unread: bool) -> Iterator[Finding]:
+    at = ("trigger", "pipeline")
+    for trigger in pipeline.triggers:
+        if not isinstance(trigger, PipelineTrigger):
+            continue
+        for name in trigger.pipelines:
+            source = known.get(name)
+            if source is not None and not trigger.params and len(trigger.pipelines) == 1:
+                yield from _handed_on(source, pipeline, at)
+            elif source is None and not unread:
+                yield _unknown("pipeline", name, known, at)
+
+
+def _handed_on(source: Pipeline, pipeline: Pipeline, at: tuple[str, ...]) -> Iterator[Finding]:
+    there = {param.name for param in source.params}
+    for param in pipeline.params:
+        if param.required and param.name not in there:
+            message = f"no run could start: {shown(source.name)} has no parameter {shown(param.name)}"
+            yield Finding(at, message, f"add `params` that give {shown(param.name)}")
 
 
 def _given(child: Pipeline, does: SubRun, at: tuple[str, ...]) -> Iterator[Finding]:

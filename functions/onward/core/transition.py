@@ -110,7 +110,7 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, co
         case _ if draft.run is not None and (not draft.run.state.ended or isinstance(event, Submitted)):
             decide_node(draft, event)
         case _ if draft.run is not None:
-            runs.ring_parent(draft, draft.run)
+            runs.tell_end(draft)
             admission.left_run(draft, draft.run)
         case _:
             pass

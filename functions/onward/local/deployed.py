@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from onward import catalog
 from onward.artifacts import content_hash
 from onward.core.errors import BadPipeline, NotFound
-from onward.core.pipeline import Pipeline
+from onward.core.pipeline import Pipeline, followed
 from onward.core.plan import Plan, compile_plan
 from onward.core.problems import did_you_mean, listed
 from onward.local.workflows import check_workflows
@@ -27,6 +27,8 @@ class Deployed:
         self._signature: object = None
         self._catalog = catalog.Catalog({}, {})
         self._compiled: dict[str, Plan] = {}
+        self.followed: Collection[str] = ()
+        """The pipelines for the end of whose runs others wait."""
         self._folders: dict[str, Path] = {}
 
     def refresh(self) -> None:
@@ -37,6 +39,7 @@ class Deployed:
         self._signature = signature
         self._catalog = catalog.read(self._workflows)
         self._compiled = {}
+        self.followed = followed(self.pipelines.values())
         for problem in self._catalog.problems:
             self._say(str(problem))
 

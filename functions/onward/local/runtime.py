@@ -19,7 +19,7 @@ import msgspec
 
 from onward.core.commands import TellOfSet
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, StartRun
+from onward.core.events import Bell, CancelRun, Event, RunEnded, StartRun
 from onward.core.facts import ByHand, Message
 from onward.core.matching import ObjectArrival
 from onward.core.naming import next_try
@@ -87,6 +87,8 @@ class Runtime:
         self.announcements = AnnouncementFile(self.folder.announcements)
         self.engine.announcer = self.announcements
         self.engine.on_set = self._tell_of_set
+        self.engine.follow = self._follow
+        self.engine.followed = lambda pipeline: pipeline in self._deployed.followed
         self._events = EventLoop(self.engine, loop, say)
         self._deployed = Deployed(workflows.absolute(), self.folder.files, self.engine.plans, say)
         self.views = Views(self.store, objects)
@@ -266,7 +268,7 @@ class Runtime:
     def _starts(self, fact: Fact) -> list[Event]:
         """What this fact starts; what can't start is reported and kept as a dead letter."""
         outcomes = list(starts(fact, self._deployed))
-        if not outcomes:
+        if not outcomes and not isinstance(fact, RunEnded):
             self._say(f"{spelled(fact)} matches no pipeline; ignored")
         for refused in (each for each in outcomes if isinstance(each, Refused)):
             self._say(refused.reason)
@@ -274,6 +276,10 @@ class Runtime:
                 refused.reason, {"pipeline": refused.pipeline, "fact": msgspec.to_builtins(fact)}
             )
         return [each for each in outcomes if not isinstance(each, Refused)]
+
+    def _follow(self, ended: RunEnded) -> list[Event]:
+        self._deployed.refresh()
+        return self._starts(ended)
 
     def _touched(self, arrival: Arrival) -> None:
         self._ledger.touched(arrival.bucket, arrival.name, arrival.generation)

@@ -49,7 +49,6 @@ FEATURES = {
 }
 TO_COME = frozenset(
     {
-        "trigger.pipeline",
         "control.pool",
         "control.max_active_runs",
         "control.deadline",

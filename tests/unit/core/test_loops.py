@@ -9,6 +9,7 @@ from onward.core.pipeline import (
     Param,
     Part,
     Pipeline,
+    PipelineTrigger,
     Python,
     Step,
     SubRun,
@@ -197,3 +198,34 @@ def test_an_output_that_is_a_member_of_a_set_of_its_own_pipeline_is_refused(trig
     assert refused(Pipeline("a", (step,), triggers=(trigger,))).keys() == {"a"}
     elsewhere = Step("make", Python("make.py", "make"), outputs=("gs://out/{{ date }}/x.csv",))
     assert refused(Pipeline("a", (elsewhere,), triggers=(trigger,))) == {}
+
+
+def follower(name: str, *of: str, output: str | None = None) -> Pipeline:
+    step = Step("make", Python("make.py", "make"), outputs=(output,) if output else ())
+    return Pipeline(name, (step,), triggers=(PipelineTrigger(of),))
+
+
+def test_a_pipeline_that_waits_for_its_own_end_is_refused_at_its_trigger() -> None:
+    [finding] = loops([follower("a", "a")], ENV)["a"]
+    assert finding.at == ("trigger", "pipeline")
+    assert finding.message == "the end of `a` could start runs without end: a → a"
+    assert finding.hint == "remove this trigger, or what leads back"
+
+
+def test_a_loop_of_ends_is_said_of_each_trigger_of_it_and_of_no_other() -> None:
+    found = refused(follower("a", "c", "other"), follower("b", "a"), follower("c", "b"), follower("d", "c"))
+    assert found == {
+        "a": ["the end of `c` could start runs without end: c → a → b → c"],
+        "b": ["the end of `a` could start runs without end: a → b → c → a"],
+        "c": ["the end of `b` could start runs without end: b → c → a → b"],
+    }
+
+
+def test_a_loop_may_lead_through_objects_and_ends() -> None:
+    found = refused(pipeline("a", "1", "gs://in/9"), follower("b", "a", output="gs://in/1"))
+    assert found == {
+        "b": [
+            "the end of `a` could start runs without end: a → b → a",
+            "`gs://in/1` could start runs without end: b → a → b",
+        ]
+    }

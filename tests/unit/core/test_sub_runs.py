@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from onward.core.draft import Context
-from onward.core.events import Bell, Event, JobState, StartRun, Verdict, Wake
-from onward.core.pipeline import HOUR, AbsentTrigger, Param, Pipeline
+from onward.core.events import Bell, CancelRun, Event, JobState, RunEnded, StartRun, Verdict, Wake
+from onward.core.pipeline import HOUR, AbsentTrigger, Param, Pipeline, PipelineTrigger
 from onward.core.plan import END, compile_plan
 from onward.core.state import (
     Backoff,
@@ -108,3 +108,78 @@ def test_a_pipeline_that_runs_for_what_is_absent_is_there_and_gets_what_it_needs
     assert absent("chase") == []
     assert absent("chas") == ["no pipeline is named `chas`"]
     assert absent("chase", day="{{ time }}") == ["the day does not say `date` (date), which `chase` needs"]
+
+
+# A run that others wait for
+
+
+PLAIN = {"on": "pipeline", "hops": 3}
+
+
+def told(event: Event, followed: bool = True, **docs: Document) -> list[RunEnded]:
+    keys = scope(PLAN, event)
+    known: dict[Key, Document | None] = dict.fromkeys(keys)
+    names: dict[str, Key] = {"run": RunKey(CHILD), "s": NodeKey(CHILD, "s")}
+    known |= {names[name]: doc for name, doc in docs.items()}
+    context = Context(NOON, "t", followed=lambda name: followed and name == "inner")
+    return [each for each in transition(PLAN, known, event, context).events if isinstance(each, RunEnded)]
+
+
+def of(state: RunState) -> Run:
+    return Run("inner", PLAN.name, state, NOON, {"n": 1}, PLAIN)
+
+
+@pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED])
+def test_the_end_of_a_run_is_told_with_what_it_came_to_and_with_every_repeat_of_what_ended_it(
+    state: RunState,
+) -> None:
+    end = RunEnded(CHILD, "inner", state.value, {"n": 1}, PLAIN)
+    for repeat in (Bell(CHILD, "s", 1), Wake(CHILD, END), CancelRun(CHILD)):
+        assert told(repeat, run=of(state), s=Node(Succeeded(), attempt=1)) == [end]
+
+
+def test_the_end_of_a_run_is_told_once_it_has_ended() -> None:
+    done = Node(Succeeded(), attempt=1)
+    assert (
+        told(Wake(CHILD, END), run=of(RunState.RUNNING), s=Node(Running("j", NOON, LATER), attempt=1)) == []
+    )
+    (end,) = told(Wake(CHILD, END), run=of(RunState.RUNNING), s=done)
+    assert (end.state, end.params, end.trigger) == ("succeeded", {"n": 1}, PLAIN)
+
+
+def test_a_run_that_is_cancelled_while_it_waits_has_ended_too() -> None:
+    (end,) = told(CancelRun(CHILD), run=of(RunState.QUEUED))
+    assert end.state == "cancelled"
+
+
+def test_of_a_run_that_nobody_waits_for_nothing_is_told() -> None:
+    done = Node(Succeeded(), attempt=1)
+    assert told(Wake(CHILD, END), followed=False, run=of(RunState.RUNNING), s=done) == []
+    assert told(Wake(CHILD, END), followed=False, run=of(RunState.FAILED), s=done) == []
+
+
+def test_a_pipeline_that_waits_for_one_that_is_not_there_or_does_not_fit_is_a_misfit() -> None:
+    day = Param("day", "date")
+    known = {
+        "extract": Pipeline("extract", (step("s"),), params=(Param("month", "string"),)),
+        "report": Pipeline("report", (step("s"),), triggers=(PipelineTrigger(("extrat",)),)),
+        "daily": Pipeline("daily", (step("s"),), params=(day,), triggers=(PipelineTrigger(("extract",)),)),
+        "mapped": Pipeline(
+            "mapped",
+            (step("s"),),
+            params=(day,),
+            triggers=(PipelineTrigger(("extract",), params={"day": 1}),),
+        ),
+    }
+    found = misfits(known, unread=False)
+    assert {name: [(each.at, each.message, each.hint) for each in own] for name, own in found.items()} == {
+        "report": [(("trigger", "pipeline"), "no pipeline is named `extrat`", "did you mean `extract`?")],
+        "daily": [
+            (
+                ("trigger", "pipeline"),
+                "no run could start: `extract` has no parameter `day`",
+                "add `params` that give `day`",
+            )
+        ],
+    }
+    assert "report" not in misfits(known, unread=True)

@@ -64,7 +64,7 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     return pipeline
 
 
-DONE = ("object", "objects", "batch", "absent_by", "message", "schedule")
+DONE = ("object", "objects", "batch", "absent_by", "message", "schedule", "pipeline")
 NOT_YET: frozenset[Path] = frozenset(
     [
         *(("trigger", key) for key in TRIGGER.fields if key not in DONE),

@@ -125,14 +125,17 @@ def _schedule(trigger: ScheduleTrigger, site: Site) -> ScheduleTrigger:
 
 
 def _ended(trigger: PipelineTrigger, site: Site) -> PipelineTrigger:
-    names = trigger.pipelines
-    if len(set(names)) < len(names):
+    if len(trigger.pipelines) > 1 and not trigger.join:
+        message = "several pipelines need `join`, or nothing says which of their runs belong together"
+        site.say(("pipelines",), message, "name a parameter that they share")
+    if len(trigger.pipelines) == 1 and trigger.join:
+        site.say(("join",), "a single pipeline's runs are joined with nothing", "remove it")
+    if len(set(trigger.pipelines)) < len(trigger.pipelines):
         site.say(("pipelines",), "names a pipeline twice", "remove one")
-    if len(names) > 1 and not trigger.join:
-        hint = "add `join`: the parameters in which their runs agree"
-        site.say(("pipelines",), f"waits for {len(names)} pipelines, but not for which of their runs", hint)
-    if len(names) == 1 and trigger.join:
-        site.say(("join",), "has nothing to join: there is one pipeline", "remove it")
+    for name in trigger.join:
+        if name not in site.params:
+            hint = site.report.similar(name, site.params) or f"add `{name}: string` to params"
+            site.say(("join",), f"no parameter is named {shown(name)}", hint)
     if trigger.params:
         given(trigger.params, {"params": None, "run": ENDED_RUN}, site)
     return trigger

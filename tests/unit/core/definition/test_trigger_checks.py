@@ -3,7 +3,7 @@
 # ruff: noqa: E501 - a message is easier to read in one piece
 
 import pytest
-from onward.core.pipeline import MessageTrigger, ObjectTrigger, ScheduleTrigger
+from onward.core.pipeline import MessageTrigger, ObjectTrigger, PipelineTrigger, ScheduleTrigger
 from unit.core.definition.loading import STEP, problems, read
 
 
@@ -160,3 +160,37 @@ schedule:
 )  # fmt: skip
 def test_a_mistake_in_a_schedule_is_said(trigger: str, problem: str) -> None:
     assert said(trigger, "day: date, n: {type: int, default: 1}") == [problem]
+
+
+def test_a_pipeline_trigger_is_read_with_all_that_it_may_say() -> None:
+    trigger = """
+pipeline:
+  pipelines: [orders, rates]
+  states: [succeeded, failed]
+  join: [day]
+  params: {day: "{{ params.day }}", of: "{{ run.id }}"}
+"""
+    (found,) = read(text(trigger, "day: date, of: string")).triggers
+    assert found == PipelineTrigger(
+        ("orders", "rates"),
+        ("succeeded", "failed"),
+        {"day": "{{ params.day }}", "of": "{{ run.id }}"},
+        ("day",),
+    )
+    assert read(text("pipeline: orders")).triggers == (PipelineTrigger(("orders",)),)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "problem"),
+    [
+        ("pipeline: {pipelines: [a, b]}", "3: trigger.pipeline.pipelines: several pipelines need `join`, or nothing says which of their runs belong together; name a parameter that they share"),
+        ("pipeline: {pipelines: a, join: day}", "3: trigger.pipeline.join: a single pipeline's runs are joined with nothing; remove it"),
+        ("pipeline: {pipelines: [a, a], join: day}", "3: trigger.pipeline.pipelines: names a pipeline twice; remove one"),
+        ("pipeline: {pipelines: a, states: running}", "3: trigger.pipeline.states: must be one of succeeded, failed, cancelled, not `running`"),
+        ("pipeline: {pipelines: a, params: {day: '{{ day }}'}}", "3: trigger.pipeline.params.day: `day` is not available here; only `params`, `run` and `env` are"),
+        ("pipeline: {pipelines: a, params: {day: '{{ run.output }}'}}", "3: trigger.pipeline.params.day: no fact of `run` is named `output`; there are `id`, `pipeline` and `state`"),
+        ("pipeline: {pipelines: []}", "3: trigger.pipeline.pipelines: is empty; give it an item or remove the key"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_pipeline_trigger_is_said(trigger: str, problem: str) -> None:
+    assert said(trigger, "day: {type: date, default: 2026-01-01}") == [problem]

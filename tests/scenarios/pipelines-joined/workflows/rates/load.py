@@ -1,0 +1,3 @@
+# workflows/rates/load.py
+def load(day):
+    return day
