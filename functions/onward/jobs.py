@@ -22,10 +22,9 @@ from onward.core.plan import Plan
 from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, Succeeded
 from onward.core.templates import names, render, render_text
 from onward.items import Lists, expand, named, outputs
+from onward.outputs import kept
 from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Reads, Status, Versioned
 
-LARGEST_OUTPUT = 32 * 1024
-"""Bytes of JSON that a node's document holds; a larger output is written to an object."""
 LONGEST_ERROR = 4_000
 """Characters of an error that are kept; the job's log has the rest."""
 
@@ -238,17 +237,19 @@ class Jobs:
         if status.state is not JobState.SUCCEEDED:
             return said
         try:
+            self._check_outputs(plan, ref)
+            output, uri = kept(status.output, f"outputs/{ref.run}/{ref.name}.json", self._objects)
+        except UserError as error:
+            return replace(said, state=JobState.FAILED, error=str(error))
+        return replace(said, output=output, output_uri=uri)
+
+    def _check_outputs(self, plan: Plan, ref: JobRef) -> None:
+        try:
             missing = self.missing_outputs(plan, ref.run, ref.node, ref.attempt)
         except UserError as error:
-            return replace(said, state=JobState.FAILED, error=f"its outputs can't be looked up: {error}")
+            raise UserError(f"its outputs can't be looked up: {error}") from None
         if missing:
-            lacking = f"the job succeeded, but its declared output {missing[0]} is not there"
-            return replace(said, state=JobState.FAILED, error=lacking)
-        if isinstance(status.output, str | list | dict):
-            body = msgspec.json.encode(status.output)
-            if len(body) > LARGEST_OUTPUT:
-                return replace(said, output_uri=self._objects.put(f"outputs/{ref.run}/{ref.name}.json", body))
-        return replace(said, output=status.output)
+            raise UserError(f"the job succeeded, but its declared output {missing[0]} is not there")
 
     def missing_outputs(self, plan: Plan, run: str, node: str, attempt: int) -> list[str]:
         """The declared outputs that are not there."""
