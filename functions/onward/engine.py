@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from onward.admitting import Rates, answer
+from onward.backfills import Backfills
 from onward.core.commands import (
     Announce,
     CancelJob,
@@ -25,6 +26,7 @@ from onward.core.commands import (
     Examine,
     Find,
     FindMembers,
+    OfBackfill,
     OfGate,
     OfRun,
     OfSet,
@@ -116,6 +118,7 @@ class Engine:
         self.plans = Plans(store)
         self.jobs = Jobs(store, objects)
         self.members = Members(store, self.plans, objects)
+        self.backfills = Backfills(store, objects, self.plans)
         self.on_run: Callable[[str, Run, str], None] | None = None
         """Told of each state that a run as a whole comes to; `late`: it goes on for longer than expected;
         `overdue`: it has been open for a day."""
@@ -209,6 +212,8 @@ class Engine:
                     reports += self.members.carry_out(command, known, self._tell_of_set)
                 elif isinstance(command, OfGate):
                     reports += answer(self.store, command, self.clock.now())
+                elif isinstance(command, OfBackfill):
+                    reports.append(self.backfills.answer(command))
                 else:
                     reports += self._carry_out_one(command, jobs)
             except Temporary as error:

@@ -13,8 +13,8 @@ from onward.core.events import Examined, ItemList
 from onward.core.pipeline import Dataflow, Dataproc, Python, StepKind, Workflow
 from onward.core.plan import Plan, StepNode
 from onward.core.problems import shown
-from onward.core.templates import names
-from onward.jobs import Jobs, texts
+from onward.core.templates import names, texts
+from onward.jobs import Jobs
 from onward.plans import Plans
 
 

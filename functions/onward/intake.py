@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from onward.core import starting
+from onward.core.backfilling import begin, without
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, StartRun, Verdict
-from onward.core.facts import ByHand, Message, Tick
+from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, StartRun, StopBackfill, Verdict
+from onward.core.facts import ByHand, Message, StopsBackfill, Tick, WantsBackfill
 from onward.core.naming import next_try, parse_job_name
 from onward.core.pipeline import Dataflow, Dataproc, DeleteCluster
 from onward.core.plan import WIDTH, Plan
 from onward.core.starting import Refused
-from onward.core.state import Node, NodeKey, Run, RunKey, RunState
+from onward.core.state import BackfillKey, Node, NodeKey, Run, RunKey, RunState
 from onward.deployed import Deployed
 from onward.ingress.facts import (
     NOT_OURS,
@@ -75,6 +76,10 @@ class Intake:
                     yield from self._starts(fact)
                 case Command():
                     yield self._commanded(fact)
+                case WantsBackfill(pipeline=pipeline):
+                    yield begin(fact, self._deployed.plan(pipeline), self._deployment)
+                case StopsBackfill(backfill=name, running=running):
+                    yield self._stopped(name, running=running)
                 case Doorbell():
                     yield from self._rung(fact)
                 case Told(event=RunEnded() as ended):
@@ -111,7 +116,12 @@ class Intake:
         if run.state is RunState.SUCCEEDED:
             raise UserError(f"run {command.run} succeeded: there is nothing to try again")
         plan = self._deployed.plan(run.pipeline).name if command.newest_plan else run.plan
-        return StartRun(again, run.pipeline, plan, run.params, run.trigger)
+        return StartRun(again, run.pipeline, plan, run.params, without(run.trigger))
+
+    def _stopped(self, name: str, *, running: bool) -> Outcome:
+        if not self._store.read([BackfillKey(name)]):
+            raise NotFound(f"there is no backfill {name}")
+        return StopBackfill(name, running)
 
     def _run(self, run: str) -> Run | None:
         found = self._store.read([RunKey(run)]).get(RunKey(run))

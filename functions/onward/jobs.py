@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import UTC
 from typing import Any
@@ -20,11 +20,12 @@ from onward.core.params import Moment, objects
 from onward.core.pipeline import ON_FAILURE, ON_SUCCESS, Cluster, Dataproc, DeleteCluster, Drain, Step
 from onward.core.plan import Plan
 from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, Succeeded
-from onward.core.templates import names, render, render_text
+from onward.core.templates import names, render, render_text, texts
 from onward.items import Lists, expand, named, outputs
-from onward.outputs import kept
 from onward.ports import EphemeralCluster, JobRef, JobRequest, Objects, Reads, Status, Versioned
 
+LARGEST_OUTPUT = 32 * 1024
+"""Bytes of JSON that a node's document holds; a larger output is written to an object."""
 LONGEST_ERROR = 4_000
 """Characters of an error that are kept; the job's log has the rest."""
 
@@ -237,19 +238,17 @@ class Jobs:
         if status.state is not JobState.SUCCEEDED:
             return said
         try:
-            self._check_outputs(plan, ref)
-            output, uri = kept(status.output, f"outputs/{ref.run}/{ref.name}.json", self._objects)
-        except UserError as error:
-            return replace(said, state=JobState.FAILED, error=str(error))
-        return replace(said, output=output, output_uri=uri)
-
-    def _check_outputs(self, plan: Plan, ref: JobRef) -> None:
-        try:
             missing = self.missing_outputs(plan, ref.run, ref.node, ref.attempt)
         except UserError as error:
-            raise UserError(f"its outputs can't be looked up: {error}") from None
+            return replace(said, state=JobState.FAILED, error=f"its outputs can't be looked up: {error}")
         if missing:
-            raise UserError(f"the job succeeded, but its declared output {missing[0]} is not there")
+            lacking = f"the job succeeded, but its declared output {missing[0]} is not there"
+            return replace(said, state=JobState.FAILED, error=lacking)
+        if isinstance(status.output, str | list | dict):
+            body = msgspec.json.encode(status.output)
+            if len(body) > LARGEST_OUTPUT:
+                return replace(said, output_uri=self._objects.put(f"outputs/{ref.run}/{ref.name}.json", body))
+        return replace(said, output=status.output)
 
     def missing_outputs(self, plan: Plan, run: str, node: str, attempt: int) -> list[str]:
         """The declared outputs that are not there."""
@@ -257,19 +256,6 @@ class Jobs:
             return []
         step = self.rendered(plan, run, node, attempt)
         return [uri for uri in step.outputs if not self._objects.exists(uri)]
-
-
-def texts(value: Any) -> Iterator[str]:
-    """Every text in it."""
-    match value:
-        case str():
-            yield value
-        case dict():
-            for item in value.values():
-                yield from texts(item)
-        case list() | tuple():
-            for item in value:
-                yield from texts(item)
 
 
 def ephemeral(plan: Plan, run: str, step: Step) -> EphemeralCluster | None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from onward.core.backfill import Backfill
 from onward.core.commands import Announce, Change, SetTimer
 from onward.core.events import Event, JobState
 from onward.core.pipeline import Cluster, Step
@@ -64,6 +65,9 @@ class Store(Reads, Protocol):
 
     def open_sets(self, limit: int) -> list[tuple[str, Set]]:
         """Sets with a `due`, the earliest first."""
+
+    def backfills(self, limit: int, *, open_only: bool = False) -> list[tuple[str, Backfill]]:
+        """Backfills, the latest first; only those that have not ended."""
 
     def started(self, pipeline: str, since: int, limit: int) -> int:
         """How many runs of a pipeline have begun since then, at most `limit`; counted, not read. One that
@@ -201,6 +205,10 @@ class Listed(NamedTuple):
     generation: str
     size: int
     """Bytes."""
+    updated: int = 0
+    """When it was written (µs)."""
+    metadata: Mapping[str, str] = {}
+    """What its writer said of it."""
 
 
 class Ages(NamedTuple):

@@ -39,7 +39,7 @@ SEVERITY = {
     "again": "WARNING",
     "crashed": "ERROR",
 }
-_NAMES = {"run": "run", "pipeline": "pipeline", "node": "step", "attempt": "attempt"}
+_NAMES = {"run": "run", "pipeline": "pipeline", "node": "step", "attempt": "attempt", "backfill": "backfill"}
 Log = Callable[[Mapping[str, Any]], None]
 
 

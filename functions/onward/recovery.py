@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from onward.core.events import Event, SetRang, StartRun, Sweep, Wake
+from onward.core.events import Event, LookAtBackfill, SetRang, StartRun, Sweep, Wake
 from onward.core.pipeline import HOUR
 from onward.core.plan import END
 from onward.core.runs import HORIZON
@@ -32,6 +32,8 @@ def unfinished(store: Store) -> Iterator[Event]:
             yield Sweep(run, "deadline" if doc.overran else "cancel")
     for name, _ in store.open_sets(_ALL):
         yield SetRang(name)
+    for name, _ in store.backfills(_ALL, open_only=True):
+        yield LookAtBackfill(name)
 
 
 def _untold(store: Store) -> Iterator[Event]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from onward.core import gates, sets
+from onward.core import backfilling, gates, sets
 from onward.core.commands import Command, Decision, FindWaiters, Preparation, Submit
 from onward.core.draft import Context
 from onward.core.events import (
     Admitted,
     Arrived,
+    BackfillEvent,
     Event,
     GateEvent,
     Grant,
@@ -85,6 +86,9 @@ class Work:
             case _ if isinstance(event, GateEvent):
                 docs = self.overlay.read(gates.scope(event))
                 self._take(gates.decide(docs, event, self._context), event, None, wakes)
+            case _ if isinstance(event, BackfillEvent):
+                docs = self.overlay.read(backfilling.scope(event))
+                self._take(backfilling.decide(docs, event, self._context), event, None, wakes)
             case _:
                 plan = self._plan(event)
                 self._take(self._decide_run(event, plan), event, plan, wakes)

@@ -12,9 +12,11 @@ import pytest
 from contract.store_contract import PHASES
 from hypothesis import given
 from hypothesis import strategies as st
+from onward.core.backfill import Asked, Backfill
 from onward.core.commands import Join, Leave, Put
 from onward.core.errors import Unavailable
 from onward.core.state import (
+    BackfillKey,
     Document,
     Gate,
     GateKey,
@@ -43,7 +45,7 @@ from onward.stores.firestore_queries import INDEXES, UNINDEXED
 from onward.stores.firestore_rows import FORMAT, Row
 
 NAMES = st.text(max_size=40) | st.sampled_from((".", "..", "__x__", "", "%", "%41", "a/nodes/b", "\ud800"))
-ALONE = (RunKey, PlanKey, SetKey, GateKey, PipelineKey)
+ALONE = (RunKey, PlanKey, SetKey, GateKey, PipelineKey, BackfillKey)
 BELOW = (NodeKey, MemberKey, WaiterKey)
 KEYS = st.one_of(
     *(st.builds(kind, NAMES) for kind in ALONE), *(st.builds(kind, NAMES, NAMES) for kind in BELOW)
@@ -96,6 +98,7 @@ def test_any_name_is_an_id_that_firestore_takes_and_that_says_the_name(name: str
         (GATE, Gate(("a",))),
         (WAITER, Waiter("r", 1)),
         (PIPELINE, PipelineState(True)),
+        (BackfillKey("b"), Backfill("p", "h", Asked(), 1, 4)),
     ],
 )
 def test_a_document_of_a_newer_format_is_left_for_newer_code(key: Key, doc: Document) -> None:
@@ -183,6 +186,8 @@ def every_query() -> list[Any]:
     store.count("members", "s", 32)
     store.count("waiters", "g", 32)
     store.open_sets(32)
+    for open_only in (False, True):
+        store.backfills(32, open_only=open_only)
     store.started("p", 1, 32)
     return client.asked
 
@@ -226,6 +231,7 @@ def test_a_field_is_exempt_from_indexing_if_and_only_if_no_query_names_it_alone(
         (GATE, Gate(("a",))),
         (WAITER, Waiter("r", 1)),
         (PIPELINE, PipelineState()),
+        (BackfillKey("b"), Backfill("p", "h", Asked(), 1, 4)),
     ]
     rows_written = [stored(key, doc) for key, doc in documents]
     written = {(row.path.split("/")[-2], field) for row in rows_written for field in row.fields}

@@ -7,10 +7,12 @@ from typing import Literal
 import msgspec
 import pytest
 from contract.store_contract import HOSTILE, OpenStore, get, put, run, version
+from onward.core.backfill import Asked, Backfill
 from onward.core.commands import Delete, Leave, Put
 from onward.core.errors import Conflict
 from onward.core.events import StartRun
 from onward.core.state import (
+    BackfillKey,
     Closing,
     Document,
     Gate,
@@ -32,6 +34,7 @@ from onward.ports import Store, Write
 
 SET, MEMBER, GATE = SetKey("s"), MemberKey("s", "m"), GateKey("g")
 WAITER, PIPELINE = WaiterKey("g", "w"), PipelineKey("p")
+BACKFILL = BackfillKey("b")
 FULL: dict[Key, Document] = {
     SET: Set(
         "p",
@@ -51,6 +54,10 @@ FULL: dict[Key, Document] = {
     MEMBER: Member(1, {"name": "a/b", "size": 3, "meta": {"ü": None}}, "orders", 2),
     GATE: Gate(("run1", "run2/a", "run3"), {"run1": "run1"}, 7),
     WAITER: Waiter("run1", 1, "a", 3, "skip"),
+    BACKFILL: Backfill(
+        *("p", "plan", Asked("2026-01-01", "2026-01-31", "date", {"a": [1]}, "gs://b/**", True), 5, 3, "d"),
+        *("0f", 31, 7, {"run1": 5, "run2": 6}, 7, 2, 9, True, 10, "why"),
+    ),
     PIPELINE: PipelineState(True, {"nightly": 5}, 6),
 }
 BARE: dict[Key, Document] = {
@@ -58,6 +65,7 @@ BARE: dict[Key, Document] = {
     MEMBER: Member(1),
     GATE: Gate(),
     WAITER: Waiter("run1", 1),
+    BACKFILL: Backfill("p", "plan", Asked(), 0, 1),
     PIPELINE: PipelineState(),
 }
 each_kind = pytest.mark.parametrize("key", FULL, ids=lambda key: key.__struct_config__.tag)
@@ -347,3 +355,21 @@ class SetsContract:
         two.commit([gone])
         assert get(one, WAITER) is None
         assert one.waiters("g", 9) == []
+
+    # Backfills ----------------------------------------------------------
+
+    def test_backfills_are_listed_the_latest_first_and_those_that_go_on_by_themselves(
+        self, open_store: OpenStore
+    ) -> None:
+        one, two = open_store(), open_store()
+        for name, at, ended in (("a", 30, None), ("b", 10, 40), ("c", 20, None), ("d", 0, None)):
+            put(one, BackfillKey(name), backfill(at, ended))
+        assert [name for name, _ in two.backfills(9)] == ["a", "c", "b", "d"]
+        assert two.backfills(2) == [("a", backfill(30)), ("c", backfill(20))]
+        assert [name for name, _ in two.backfills(9, open_only=True)] == ["a", "c", "d"]
+        put(two, BackfillKey("c"), backfill(20, 50))
+        assert [name for name, _ in one.backfills(9, open_only=True)] == ["a", "d"]
+
+
+def backfill(at: int, ended: int | None = None) -> Backfill:
+    return Backfill("p", "plan", Asked("2026-01-01", "2026-01-31"), at, 4, ended=ended)

@@ -11,9 +11,11 @@ from contract.store_contract import PHASES
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from onward.core.backfill import Asked, Backfill
 from onward.core.commands import Change, Delete, Join, Leave, Put
 from onward.core.errors import Conflict
 from onward.core.state import (
+    BackfillKey,
     Document,
     Gate,
     GateKey,
@@ -42,6 +44,7 @@ KEYS: tuple[Key, ...] = (
     *(SetKey("r"), SetKey("s"), MemberKey("r", "a"), MemberKey("r", "b"), MemberKey("s", "a")),
     *(GateKey("r"), GateKey("s"), WaiterKey("r", "a"), WaiterKey("r", "b"), WaiterKey("s", "a")),
     PipelineKey("r"),
+    *(BackfillKey("r"), BackfillKey("s")),
 )
 MEMBERS = st.lists(st.sampled_from("wxyz"), min_size=1, unique=True).map(tuple)
 TIMES = st.integers(0, 9)
@@ -58,6 +61,9 @@ documents: dict[type, st.SearchStrategy[Any]] = {
     GateKey: st.builds(Gate, st.just(()) | MEMBERS),
     WaiterKey: st.builds(Waiter, st.sampled_from(RUNS), TIMES),
     PipelineKey: st.builds(PipelineState, st.booleans()),
+    BackfillKey: st.builds(
+        Backfill, st.just("p"), st.just("plan"), st.just(Asked()), TIMES, st.just(1), ended=TIMES | st.none()
+    ),
 }
 
 
@@ -143,6 +149,8 @@ class Stores(RuleBasedStateMachine):
         due = [found.due for _, found in store.open_sets(limit)]
         assert due == [found.due for _, found in memory.open_sets(limit)]
         assert dict(store.open_sets(99)) == dict(memory.open_sets(99))
+        for some in (True, False):
+            assert store.backfills(limit, open_only=some) == memory.backfills(limit, open_only=some)
         assert store.started("p", since, limit) == memory.started("p", since, limit)
 
     @invariant()

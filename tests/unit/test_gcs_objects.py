@@ -40,8 +40,10 @@ class Bucket:
         regex = re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
         for name, body in sorted(self.objects.items()):
             if name.startswith(prefix) and re.fullmatch(regex, name):
-                written = datetime.fromtimestamp(float(body or b"0"), UTC) if body.isdigit() else None
-                yield SimpleNamespace(name=name, generation=7, size=len(body), time_created=written)
+                written = datetime.fromtimestamp(float(body if body.isdigit() else 0), UTC)
+                yield SimpleNamespace(
+                    name=name, generation=7, size=len(body), time_created=written, metadata=None
+                )
 
     def check(self) -> None:
         if self.error:
@@ -121,11 +123,11 @@ def test_an_object_exists_by_name_by_prefix_and_by_glob(
     assert objects.exists(uri) is there
 
 
-def test_objects_are_listed_by_glob_with_their_generation_and_size(client: Bucket, objects: GcsObjects):
+def test_objects_are_listed_by_glob_with_their_generation_size_and_time(client: Bucket, objects: GcsObjects):
     client.objects |= {"in/b.csv": b"bb", "in/a.csv": b"a", "in/deep/c.csv": b"c", "in/x.txt": b""}
     assert objects.list("gs://work/in/*.csv", 10) == [
-        ("gs://work/in/a.csv", "7", 1),
-        ("gs://work/in/b.csv", "7", 2),
+        ("gs://work/in/a.csv", "7", 1, 0, {}),
+        ("gs://work/in/b.csv", "7", 2, 0, {}),
     ]
     assert [each.uri for each in objects.list("gs://work/in/**/*.csv", 10)] == [
         "gs://work/in/a.csv",

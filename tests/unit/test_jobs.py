@@ -6,15 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from onward import outputs
 from onward.core.commands import Put, Submit
 from onward.core.errors import UserError
 from onward.core.events import JobState
 from onward.core.naming import JobName, next_try, parse_job_name
 from onward.core.pipeline import Cluster, Dataproc, Param, Pipeline, Python, Step
 from onward.core.state import Node, NodeKey, Run, RunKey, RunState, Succeeded
-from onward.jobs import LONGEST_ERROR, Jobs
-from onward.outputs import LARGEST, LARGEST_INLINE
+from onward.jobs import LARGEST_OUTPUT, LONGEST_ERROR, Jobs
 from onward.ports import JobRequest, Status, Write
 from unit.shelf import NOON, RUN, Shelf, step
 
@@ -165,7 +163,7 @@ def test_a_success_without_its_declared_outputs_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "output", ["x" * LARGEST_INLINE, ["x"] * LARGEST_INLINE, {"x": "y" * LARGEST_INLINE}]
+    "output", ["x" * LARGEST_OUTPUT, ["x"] * LARGEST_OUTPUT, {"x": "y" * LARGEST_OUTPUT}]
 )
 def test_a_large_output_is_an_object_and_the_state_holds_its_uri(output: Any) -> None:
     made = shelf(step("a"))
@@ -174,7 +172,7 @@ def test_a_large_output_is_an_object_and_the_state_holds_its_uri(output: Any) ->
     assert msgspec.json.decode(made.objects[said.output_uri]) == output
 
 
-@pytest.mark.parametrize("output", [None, 0, 1.5, True, "", "x" * (LARGEST_INLINE - 2), [], {}])
+@pytest.mark.parametrize("output", [None, 0, 1.5, True, "", "x" * (LARGEST_OUTPUT - 2), [], {}])
 def test_a_small_output_is_in_the_state(output: Any) -> None:
     made = shelf(step("a"))
     said = verdict(made, "a", Status(JobState.SUCCEEDED, "id", output))
@@ -184,47 +182,3 @@ def test_a_small_output_is_in_the_state(output: Any) -> None:
 def test_of_a_long_error_the_first_part_is_kept() -> None:
     said = verdict(shelf(step("a")), "a", Status(JobState.FAILED, "id", None, "x" * 1_000_000))
     assert len(said.error) == LONGEST_ERROR
-
-
-def test_an_output_that_is_too_large_fails_its_attempt_and_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(outputs, "LARGEST", 40_000)
-    made = shelf(step("a"))
-    said = verdict(made, "a", Status(JobState.SUCCEEDED, "job", "x" * 40_000))
-    assert said.state is JobState.FAILED
-    assert said.error == (
-        "its output is 40,002 bytes of JSON, and 40,000 are taken; "
-        "write what is large to an object, and return its URI"
-    )
-    assert made.objects == {}
-    assert LARGEST > 40_000
-
-
-@pytest.mark.parametrize("kind", [list, dict])
-def test_an_output_that_is_nested_too_deeply_fails_its_attempt(kind: type) -> None:
-    def nested(levels: int) -> Any:
-        value: Any = 1
-        for _ in range(levels):
-            value = [value] if kind is list else {"x": value}
-        return value
-
-    made = shelf(step("a"))
-    assert verdict(made, "a", Status(JobState.SUCCEEDED, "job", nested(64))).state is JobState.SUCCEEDED
-    for levels in (65, 900):
-        said = verdict(made, "a", Status(JobState.SUCCEEDED, "job", nested(levels)))
-        assert said.state is JobState.FAILED
-        assert said.error == "its output is nested deeper than 64 levels"
-
-
-def test_what_a_job_returned_is_read_or_its_attempt_has_failed() -> None:
-    assert outputs.decoded("job", b'{"x": [1]}') == Status(JobState.SUCCEEDED, "job", {"x": [1]})
-    for body, why in (
-        (b"[" * 66 + b"]" * 66, "nested deeper than 64 levels"),
-        (b"[" * 5_000 + b"]" * 5_000, "can't be read"),
-        (b"1e999", "can't be read"),
-        (b"half of i", "can't be read"),
-    ):
-        said = outputs.decoded("job", body)
-        assert said.state is JobState.FAILED
-        assert why in said.error

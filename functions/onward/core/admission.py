@@ -64,7 +64,7 @@ def _place(
 ) -> str:
     """The name of a waiter: they are let in, in the order of these."""
     urgent = pipeline.priority if priority is None else priority
-    if trigger.get("on") == "backfill":
+    if "backfill" in trigger:
         urgent -= 300  # below all that came by itself
     return "-".join((f"{500 - urgent:04d}", f"{at:016d}", *names))
 

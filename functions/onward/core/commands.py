@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from onward.core.backfill import Backfill
 from onward.core.events import Arrived, Event
 from onward.core.state import Document, Entry, Gate, GateKey, Key, Node, NodeKey
 
@@ -80,6 +81,20 @@ class CheckHolders(msgspec.Struct, frozen=True):
 
     gate: str
     holders: tuple[str, ...]
+
+
+class ListPartitions(msgspec.Struct, frozen=True):
+    """Write down the partitions of a backfill; the answer is `PartitionsListed`."""
+
+    backfill: str
+    doc: Backfill
+
+
+class JudgePartitions(msgspec.Struct, frozen=True):
+    """See how the next partitions of a backfill are, and its open runs; the answer is `PartitionsJudged`."""
+
+    backfill: str
+    doc: Backfill
 
 
 class SetTimer(msgspec.Struct, frozen=True):
@@ -170,7 +185,8 @@ class TellOfSet(msgspec.Struct, frozen=True):
 OfSet = FindMembers | Freeze | ReadManifest | SweepMembers | TellOfSet
 OfRun = Submit | ReadStatus | CancelJob | Examine | Find | SetTimer | Announce
 OfGate = FindWaiters | CheckHolders
-Command = OfRun | OfSet | OfGate
+OfBackfill = ListPartitions | JudgePartitions
+Command = OfRun | OfSet | OfGate | OfBackfill
 Preparation = SetTimer | SpillHistory
 
 

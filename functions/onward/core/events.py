@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from onward.core.backfill import Backfill
+
 if TYPE_CHECKING:
     from onward.core.state import Waiter  # which holds events, too
 
@@ -328,9 +330,56 @@ class SetPaused(msgspec.Struct, frozen=True, tag_field="event", tag="set_paused"
     at: int
 
 
+class BeginBackfill(msgspec.Struct, frozen=True, tag_field="event", tag="begin_backfill"):
+    """Somebody wants a backfill: this one, with nothing of it begun."""
+
+    backfill: str
+    doc: Backfill
+
+
+class LookAtBackfill(msgspec.Struct, frozen=True, tag_field="event", tag="look_at_backfill"):
+    """A run of this backfill may have ended: start what comes next."""
+
+    backfill: str
+
+
+class StopBackfill(msgspec.Struct, frozen=True, tag_field="event", tag="stop_backfill"):
+    """Start no more of it. `running`: and cancel what is under way, too."""
+
+    backfill: str
+    running: bool = False
+
+
+class PartitionsListed(msgspec.Struct, frozen=True, tag_field="event", tag="partitions_listed"):
+    """The list of a backfill's partitions is written under this hash; or it can't be made."""
+
+    backfill: str
+    list: str = ""
+    total: int = 0
+    error: str | None = None
+
+
+class PartitionsJudged(msgspec.Struct, frozen=True, tag_field="event", tag="partitions_judged"):
+    """How the next partitions of a backfill are, from `next` up to `upto`, and how its open runs are."""
+
+    backfill: str
+    next: int
+    upto: int
+    starts: tuple[tuple[int, StartRun], ...] = ()
+    """What has to run, and which partition that is; in order."""
+    ended: dict[str, bool] = {}
+    """Of the open runs those that have ended, or are somebody else's: whether they failed."""
+    lost: tuple[StartRun, ...] = ()
+    """The starts of open runs that are not there."""
+    waiting: tuple[str, ...] = ()
+    """Open runs that wait for admission."""
+    running: tuple[str, ...] = ()
+
+
 RunEvent = StartRun | CancelRun | Sweep | Found | TurnedAway
 SetEvent = Arrived | SetRang | MembersFound | Frozen | ManifestRead | MembersSwept
 GateEvent = Grant | WaitersFound | HoldersGone | SetPaused
+BackfillEvent = BeginBackfill | LookAtBackfill | StopBackfill | PartitionsListed | PartitionsJudged
 NodeEvent = (
     Wake
     | Arrive
@@ -346,4 +395,4 @@ NodeEvent = (
 )
 OfRun = RunEvent | NodeEvent | Admitted | Announced
 """What `transition` decides."""
-Event = OfRun | RunEnded | SetEvent | GateEvent
+Event = OfRun | RunEnded | SetEvent | GateEvent | BackfillEvent

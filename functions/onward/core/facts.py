@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,6 +15,32 @@ class ByHand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str | None = None
     force: bool = False
     """Steps run although what they would make is there."""
+
+
+class WantsBackfill(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"first": "from", "last": "to"}
+):
+    """Start what is missing of a range of days, or of the objects that a glob matches."""
+
+    pipeline: str
+    first: str = ""
+    last: str = ""
+    each: str | None = None
+    params: dict[str, Any] = {}
+    objects: str = ""
+    parallel: int = 4
+    force: bool = False
+    key: str | None = None
+    """The same key is the same backfill."""
+    command: Literal["backfill"] = "backfill"
+
+
+class StopsBackfill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Start no more of a backfill. `running`: and cancel what is under way, too."""
+
+    backfill: str
+    running: bool = False
+    command: Literal["stop-backfill"] = "stop-backfill"
 
 
 class Message(msgspec.Struct, frozen=True):

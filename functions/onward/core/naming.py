@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import msgspec
 
 RUN_ID_LENGTH = 20
+_BACKFILL_LENGTH = 12
 _JOB = re.compile(
     r"(?P<step>[a-z][a-z0-9-]*)-(?P<run>[0-9a-f]{20})-(?P<try>\d{1,4})-(?P<number>\d{1,5})"
     r"(i(?P<item>0|[1-9]\d{0,4}))?-(?P<attempt>\d{1,4})"
@@ -63,6 +64,16 @@ def predecessor(run: str) -> str | None:
     if number < 2:
         return None
     return base if number == 2 else f"{base}~{number - 1}"
+
+
+def backfill_id(pipeline: str, *facts: str) -> str:
+    """The backfill of a pipeline that these facts begin."""
+    return _hash("backfill", pipeline, *facts)[:_BACKFILL_LENGTH]
+
+
+def is_backfill_id(text: str) -> bool:
+    """Whether it is the id of a backfill."""
+    return re.fullmatch(rf"[0-9a-f]{{{_BACKFILL_LENGTH}}}", text) is not None
 
 
 class JobName(msgspec.Struct, frozen=True):

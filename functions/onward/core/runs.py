@@ -13,8 +13,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import admission, limits
+from onward.core import admission, backfilling, limits
 from onward.core.attempts import MARGIN, SUBMIT_WINDOW
+from onward.core.backfill import Backfill
 from onward.core.commands import Delete, Find, Put, SetTimer
 from onward.core.draft import Draft
 from onward.core.events import (
@@ -33,7 +34,7 @@ from onward.core.gates import runs_gate
 from onward.core.naming import timer_name, try_number
 from onward.core.pipeline import DAY, HOUR, MINUTE, ON_FAILURE
 from onward.core.plan import WIDTH
-from onward.core.state import Backoff, NodeKey, Run, RunKey, Running, RunState, Submitting
+from onward.core.state import BackfillKey, Backoff, NodeKey, Run, RunKey, Running, RunState, Submitting
 
 HORIZON = 35 * DAY
 """How long an ended run is kept: longer than any event about it can be delivered again."""
@@ -51,8 +52,9 @@ def start(draft: Draft, event: StartRun) -> None:
         if draft.run.state is RunState.QUEUED:
             admission.ask(draft, draft.run, net=True)
         wait_for_limit(draft, draft.run)
+        _ring_other_backfill(draft, draft.run, event)
         return
-    if not _tied_to_its_step(draft, event):
+    if not _tied_to_its_step(draft, event) or _belongs_to_what_has_stopped(draft, event):
         return
     run = Run(event.pipeline, event.plan, RunState.RUNNING, draft.now, event.params, event.trigger)
     if admission.must_wait(draft, event):
@@ -211,6 +213,20 @@ def tell_end(draft: Draft) -> None:
         draft.events.append(bell)
     if draft.context.followed(run.pipeline):
         draft.events.append(RunEnded(draft.run_id, run.pipeline, run.state, run.params, run.trigger))
+    draft.events += backfilling.look(run.trigger)
+
+
+def _ring_other_backfill(draft: Draft, run: Run, event: StartRun) -> None:
+    """A backfill has started what is somebody else's run: its end would not tell that backfill."""
+    if backfilling.of_trigger(run.trigger) != backfilling.of_trigger(event.trigger):
+        draft.events += backfilling.look(event.trigger)
+
+
+def _belongs_to_what_has_stopped(draft: Draft, event: StartRun) -> bool:
+    """Of a backfill that was stopped, no start that comes late begins a run."""
+    name = backfilling.of_trigger(event.trigger)
+    found = draft.docs.get(BackfillKey(name)) if name is not None else None
+    return isinstance(found, Backfill) and found.stopped is not None
 
 
 def _tied_to_its_step(draft: Draft, event: StartRun) -> bool:

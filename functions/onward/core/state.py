@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from onward.core.backfill import Backfill
 from onward.core.events import ItemList, StartRun
 
 HISTORY_LENGTH = 32
@@ -70,7 +71,13 @@ class PipelineKey(msgspec.Struct, frozen=True, tag="pipeline"):
     pipeline: str
 
 
-Key = RunKey | NodeKey | PlanKey | SetKey | MemberKey | GateKey | WaiterKey | PipelineKey
+class BackfillKey(msgspec.Struct, frozen=True, tag="backfill"):
+    """Names a backfill."""
+
+    backfill: str
+
+
+Key = RunKey | NodeKey | PlanKey | SetKey | MemberKey | GateKey | WaiterKey | PipelineKey | BackfillKey
 
 
 class RunState(StrEnum):
@@ -436,4 +443,4 @@ class PipelineState(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="
     """When the command that paused or resumed it was given (µs): one that is older comes too late."""
 
 
-Document = Run | Node | StoredPlan | Set | Member | Gate | Waiter | PipelineState
+Document = Run | Node | StoredPlan | Set | Member | Gate | Waiter | PipelineState | Backfill

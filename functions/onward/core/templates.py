@@ -33,6 +33,19 @@ MAX_TEXT = 1024 * 1024
 Render = Callable[[Mapping[str, Any]], Any]
 
 
+def texts(value: Any) -> Iterator[str]:
+    """Every text in it."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for item in value.values():
+                yield from texts(item)
+        case list() | tuple():
+            for item in value:
+                yield from texts(item)
+
+
 def is_template(text: str) -> bool:
     return "{{" in text or "{%" in text
 

@@ -38,7 +38,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import admission, announcing, attempts, gates, handlers, maps, readiness, runs
+from onward.core import (
+    admission,
+    announcing,
+    attempts,
+    backfilling,
+    gates,
+    handlers,
+    maps,
+    readiness,
+    runs,
+)
 from onward.core.commands import Decision, Join
 from onward.core.draft import Context, Draft
 from onward.core.events import (
@@ -66,6 +76,7 @@ from onward.core.naming import item_name, item_of, predecessor
 from onward.core.pipeline import ON_FAILURE, ON_SUCCESS
 from onward.core.plan import END, End, Gather, Lanes, Plan, Scatter, StepNode
 from onward.core.state import (
+    BackfillKey,
     Backoff,
     Cancelled,
     Cancelling,
@@ -340,6 +351,9 @@ def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
     match event:
         case StartRun(trigger=trigger):
             _add_startable(keys, plan, run, plan.roots)
+            backfill = backfilling.of_trigger(trigger)
+            if backfill is not None:
+                keys.append(BackfillKey(backfill))
             parent = runs.parent(trigger)
             if parent is not None:
                 keys.append(NodeKey(parent.run, parent.node))

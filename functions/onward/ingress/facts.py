@@ -11,7 +11,7 @@ import msgspec
 from onward.core.commands import SetTimer
 from onward.core.errors import BadEvent
 from onward.core.events import Event
-from onward.core.facts import ByHand, Message, Tick
+from onward.core.facts import ByHand, Message, StopsBackfill, Tick, WantsBackfill
 from onward.core.matching import ObjectArrival
 from onward.core.naming import JobName
 from onward.ingress.envelope import Request
@@ -61,7 +61,18 @@ class Rang(msgspec.Struct, frozen=True):
     timer: SetTimer
 
 
-Fact = ObjectFinalized | ByHand | Message | Tick | Command | Doorbell | Told | Rang
+Fact = (
+    ObjectFinalized
+    | WantsBackfill
+    | StopsBackfill
+    | ByHand
+    | Message
+    | Tick
+    | Command
+    | Doorbell
+    | Told
+    | Rang
+)
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ a topic    of a pipeline: anything; the pipelines' triggers say what they make o
 start      {"pipeline": ..., "params": {...}, "key": ..., "force": false}, of which the same key is the
            same run; or attributes `pipeline` and `key`, and the params as data
 command    {"command": "cancel" | "retry", "run": ..., "newest_plan": false}
+           {"command": "backfill", "pipeline": ..., "from": ..., "to": ...}, see `facts.WantsBackfill`
+           {"command": "stop-backfill", "backfill": ..., "running": false}
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ import msgspec
 
 from onward.core import facts
 from onward.core.errors import BadEvent
-from onward.core.facts import ByHand
-from onward.core.problems import shown
+from onward.core.facts import ByHand, StopsBackfill, WantsBackfill
+from onward.core.problems import listed, shown
 from onward.ingress.decoding import decode, run_id
 from onward.ingress.envelope import ID, TOPIC, TOPIC_HEADER, CloudEvent, Message, Request, opened
 from onward.ingress.facts import Command, Facts, Result, parser
 
 _START = '{"pipeline": "weather", "params": {}}'
 _COMMAND = '{"command": "cancel", "run": "..."}'
+_BACKFILL = '{"command": "backfill", "pipeline": "...", "from": "2026-11-01", "to": "2026-11-22"}'
+_STOP = '{"command": "stop-backfill", "backfill": "..."}'
+_COMMANDS = ("cancel", "retry", "backfill", "stop-backfill")
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -46,10 +51,16 @@ def parse(request: Request) -> Result:
 
 @parser
 def parse_command(request: Request) -> Result:
-    """`Command`."""
-    command = read_command(_message(request).data, "the message")
-    run_id(command.run)
-    return Facts((command,))
+    """What it commands; the key of a backfill is the message's id if the publisher gave none."""
+    message = _message(request)
+    match read_command(message.data, "the message"):
+        case Command() as command:
+            run_id(command.run)
+            return Facts((command,))
+        case WantsBackfill() as wanted:
+            return Facts((msgspec.structs.replace(wanted, key=wanted.key or message.id),))
+        case StopsBackfill() as stops:
+            return Facts((stops,))
 
 
 def read_start(data: bytes, attributes: Mapping[str, str], place: str) -> ByHand:
@@ -62,13 +73,18 @@ def read_start(data: bytes, attributes: Mapping[str, str], place: str) -> ByHand
     return ByHand(pipeline, decode(data or b"{}", dict[str, Any], what, "the parameters as an object"), key)
 
 
-def read_command(data: bytes, place: str) -> Command:
+def read_command(data: bytes, place: str) -> Command | WantsBackfill | StopsBackfill:
     """Raises `BadEvent`, which calls the message `place`."""
     what = f"the data of {place}"
     named = decode(data, _Named, what, _COMMAND).command
-    if named not in ("cancel", "retry"):
-        raise BadEvent(f"there is no command {shown(named)}; there are `cancel` and `retry`")
-    return decode(data, Command, what, _COMMAND)
+    match named:
+        case "cancel" | "retry":
+            return decode(data, Command, what, _COMMAND)
+        case "backfill":
+            return decode(data, WantsBackfill, what, _BACKFILL)
+        case "stop-backfill":
+            return decode(data, StopsBackfill, what, _STOP)
+    raise BadEvent(f"there is no command {shown(named)}; there are {listed(_COMMANDS)}")
 
 
 def _message(request: Request) -> Message:

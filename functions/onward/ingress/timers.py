@@ -21,6 +21,7 @@ from onward.core.events import (
     CancelRun,
     Event,
     Grant,
+    LookAtBackfill,
     Room,
     RunEnded,
     SetRang,
@@ -51,6 +52,7 @@ Tellable = (
     | TurnedAway
     | SetRang
     | Grant
+    | LookAtBackfill
 )
 _FIELDS: Mapping[str, Collection[str]] = {
     str(kind.__struct_config__.tag): {"event", *kind.__struct_encode_fields__} for kind in get_args(Event)
@@ -109,7 +111,7 @@ def _event(raw: dict[str, Any]) -> Tellable:
         event: Tellable = msgspec.convert(raw, Tellable)
     except msgspec.ValidationError as error:
         raise BadEvent(f"an event must be JSON such as {_EVENT}: {shown(str(error), bare=True)}") from None
-    if not isinstance(event, SetRang | Grant):
+    if not isinstance(event, SetRang | Grant | LookAtBackfill):
         run_id(event.run)
     return event
 

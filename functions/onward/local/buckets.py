@@ -124,7 +124,12 @@ class Buckets:
             for found in sorted(_files(folder, below)):
                 if compiled.match(found) is not None:
                     status = (folder / found).stat()
-                    yield Listed(f"gs://{bucket}/{found}", generation(status), status.st_size)
+                    yield Listed(
+                        f"gs://{bucket}/{found}",
+                        generation(status),
+                        status.st_size,
+                        status.st_mtime_ns // 1_000,
+                    )
         except OSError as error:
             raise UserError(f"{pattern!r} can't be looked up below {self.root}: {_reason(error)}") from None
 

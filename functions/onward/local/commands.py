@@ -21,7 +21,6 @@ from onward.local.buckets import Buckets
 from onward.local.java import java_home
 from onward.local.jobs.model import Spec
 from onward.ports import JobRequest
-from onward.services.workflows import argument
 
 ARGS = "args.json"
 OUTPUT = "output.json"
@@ -152,9 +151,8 @@ class Commands:
                 return [*argv, "-e", ";\n".join(job["queryList"]["queries"]), *args]
 
     def _workflow(self, does: Workflow, files: Path, folder: Path) -> list[str]:
-        encoded = argument(does)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ARGS).write_bytes(encoded)
+        (folder / ARGS).write_bytes(msgspec.json.encode(does.args))
         return [
             *(sys.executable, "-m", "onward.local.gcw", str(files / does.source)),
             *("--args-file", str(folder / ARGS), "--result-file", str(folder / OUTPUT)),

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from onward.core.backfill import Backfill
+from onward.core.backfilling import begin
 from onward.core.errors import NotFound, UserError
-from onward.core.facts import Message
+from onward.core.facts import Message, WantsBackfill
 from onward.core.naming import next_try, run_id
 from onward.core.params import bind
 from onward.core.pipeline import topics
-from onward.core.state import Run, RunKey, RunState
+from onward.core.state import BackfillKey, Run, RunKey, RunState
 from onward.filling import Filling
 from onward.local.buckets import Buckets
 from onward.local.folder import StateFolder
@@ -95,7 +97,7 @@ class Emulated:
         bind(self._plan(pipeline).pipeline.params, params)  # what is wrong is said here, not to a dead letter
         run = run_id(pipeline, "hand", key)
         self._publish(START, {"pipeline": pipeline, "params": params, "key": key, "force": force})
-        await self._until(run, lambda doc: doc is not None)
+        await self._until_run(run, lambda doc: doc is not None)
         return run
 
     async def deliver(self, message: Message) -> list[str]:
@@ -111,7 +113,7 @@ class Emulated:
         """Cancel a run. Returns once that is committed; the run ends when its jobs have."""
         self._run(run)
         self._publish(COMMAND, {"command": "cancel", "run": run})
-        await self._until(run, lambda doc: doc is not None and doc.state is not RunState.RUNNING)
+        await self._until_run(run, lambda doc: doc is not None and doc.state is not RunState.RUNNING)
 
     async def retry(self, run: str, *, newest_plan: bool = False) -> str:
         """Start the next try of a run that has ended, and take over what succeeded. Returns its id."""
@@ -120,13 +122,27 @@ class Emulated:
         if not doc.state.ended or doc.state is RunState.SUCCEEDED:
             raise UserError(f"run {run} is {doc.state.value}: only one that failed or was cancelled is tried")
         self._publish(COMMAND, {"command": "retry", "run": run, "newest_plan": newest_plan})
-        await self._until(next_try(run), lambda doc: doc is not None)
+        await self._until_run(next_try(run), lambda doc: doc is not None)
         return next_try(run)
+
+    async def begin_backfill(self, wanted: WantsBackfill) -> str:
+        """Begin a backfill. Returns its id once it is committed; the same key is the same one."""
+        event = begin(wanted, self._plan(wanted.pipeline), "")
+        self._publish(COMMAND, msgspec.to_builtins(wanted))
+        await self._until(event.backfill, lambda: self._backfill(event.backfill) is not None)
+        return event.backfill
+
+    async def stop_backfill(self, backfill: str, *, running: bool) -> None:
+        """Start no more of a backfill. Returns once that is committed."""
+        if self._backfill(backfill) is None:
+            raise NotFound(f"there is no backfill {backfill}")
+        self._publish(COMMAND, {"command": "stop-backfill", "backfill": backfill, "running": running})
+        await self._until(backfill, lambda: _has_stopped(self._backfill(backfill)))
 
     async def ended(self, run: str) -> None:
         """Returns when the run has ended."""
         self._run(run)
-        await self._until(run, lambda doc: doc is not None and doc.state.ended)
+        await self._until_run(run, lambda doc: doc is not None and doc.state.ended)
 
     def subscribe(self, told: Callable[[frozenset[str]], None]) -> Callable[[], None]:
         """Be told which runs have changed. Returns what ends that."""
@@ -139,11 +155,14 @@ class Emulated:
     def _changed(self, runs: frozenset[str]) -> None:
         self._loop.call_soon_threadsafe(lambda: [told(runs) for told in list(self._told)])
 
-    async def _until(self, run: str, holds: Callable[[Run | None], bool]) -> None:
+    async def _until_run(self, run: str, holds: Callable[[Run | None], bool]) -> None:
+        await self._until(run, lambda: holds(self._find(run)))
+
+    async def _until(self, name: str, holds: Callable[[], bool]) -> None:
         changed = asyncio.Event()
-        unsubscribe = self.subscribe(lambda runs: changed.set() if run in runs else None)
+        unsubscribe = self.subscribe(lambda runs: changed.set() if name in runs else None)
         try:
-            while not holds(self._find(run)):
+            while not holds():
                 await changed.wait()
                 changed.clear()
         finally:
@@ -152,6 +171,10 @@ class Emulated:
     def _find(self, run: str) -> Run | None:
         found = self.store.read([RunKey(run)]).get(RunKey(run))
         return found.doc if found is not None and isinstance(found.doc, Run) else None
+
+    def _backfill(self, backfill: str) -> Backfill | None:
+        found = self.store.read([BackfillKey(backfill)]).get(BackfillKey(backfill))
+        return found.doc if found is not None and isinstance(found.doc, Backfill) else None
 
     def _run(self, run: str) -> Run:
         doc = self._find(run)
@@ -167,3 +190,7 @@ class Emulated:
 
     def _publish(self, topic: str, body: Mapping[str, Any]) -> None:
         Topic(self._settings.topic(topic)).publish([(msgspec.json.encode(body), {})])
+
+
+def _has_stopped(doc: Backfill | None) -> bool:
+    return doc is not None and (doc.stopped is not None or doc.ended is not None)

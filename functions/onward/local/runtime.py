@@ -17,16 +17,18 @@ from typing import Any
 
 import msgspec
 
+from onward.core.backfill import Backfill
+from onward.core.backfilling import begin, without
 from onward.core.commands import TellOfSet
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, RunEnded, StartRun
-from onward.core.facts import ByHand, Message
+from onward.core.events import Bell, CancelRun, Event, RunEnded, StartRun, StopBackfill
+from onward.core.facts import ByHand, Message, WantsBackfill
 from onward.core.matching import ObjectArrival
 from onward.core.naming import next_try
 from onward.core.pipeline import Pipeline, topics, watched
 from onward.core.sets import spoken
 from onward.core.starting import Fact, Refused, by_hand, spelled, starts
-from onward.core.state import NodeKey, Run, RunKey, RunState
+from onward.core.state import BackfillKey, Key, NodeKey, Run, RunKey, RunState
 from onward.engine import Engine
 from onward.filling import Filling
 from onward.local.announcements import AnnouncementFile
@@ -205,8 +207,32 @@ class Runtime:
             self._deployed.refresh()
             plan = self._deployed.plan(doc.pipeline).name
         again = next_try(run)
-        await self._done(StartRun(again, doc.pipeline, plan, doc.params, doc.trigger))
+        await self._done(StartRun(again, doc.pipeline, plan, doc.params, without(doc.trigger)))
         return again
+
+    async def begin_backfill(self, wanted: WantsBackfill) -> str:
+        """Begin a backfill. Returns its id once it is committed; the same key is the same one."""
+        self._deployed.refresh()
+        event = begin(wanted, self._deployed.plan(wanted.pipeline), "")
+        await self._done(event)
+        return event.backfill
+
+    async def stop_backfill(self, backfill: str, *, running: bool) -> None:
+        """Start no more of a backfill. Returns once that is committed."""
+        self._backfill(backfill)
+        await self._done(StopBackfill(backfill, running))
+
+    async def backfill_changed(self, backfill: str, known: Backfill | None) -> Backfill:
+        """Returns the backfill once it is not as it was known."""
+        changed = asyncio.Event()
+        unsubscribe = self.subscribe(lambda ids: changed.set() if backfill in ids else None)
+        try:
+            while (found := self._backfill(backfill)) == known:
+                await changed.wait()
+                changed.clear()
+        finally:
+            unsubscribe()
+        return found
 
     async def ended(self, run: str) -> None:
         """Returns when the run has ended."""
@@ -220,9 +246,15 @@ class Runtime:
             unsubscribe()
 
     def subscribe(self, told: Callable[[frozenset[str]], None]) -> Callable[[], None]:
-        """Be told which runs each commit changed. Returns what ends that."""
+        """Be told which runs and backfills each commit changed. Returns what ends that."""
         self._told.append(told)
         return lambda: self._told.remove(told)
+
+    def _backfill(self, backfill: str) -> Backfill:
+        found = self.store.read([BackfillKey(backfill)]).get(BackfillKey(backfill))
+        if found is None or not isinstance(found.doc, Backfill):
+            raise NotFound(f"there is no backfill {backfill}; `onward backfills` lists them")
+        return found.doc
 
     def _run(self, run: str) -> Run:
         found = self.store.read([RunKey(run)]).get(RunKey(run))
@@ -237,11 +269,9 @@ class Runtime:
 
     def _committed(self, writes: Sequence[Write]) -> None:
         if self._told:
-            runs = frozenset(
-                write.change.key.run for write in writes if isinstance(write.change.key, RunKey | NodeKey)
-            )
+            changed = frozenset(_subject(write.change.key) for write in writes) - {""}
             for told in list(self._told):
-                told(runs)
+                told(changed)
 
     # What arrives in the buckets
 
@@ -300,6 +330,15 @@ class Runtime:
 
     def _returned(self, results: list[tuple[JobRef, Status]]) -> None:
         self._events.post_now([self.engine.verdict(ref, status, read=False) for ref, status in results])
+
+
+def _subject(key: Key) -> str:
+    """The run or the backfill that a document is about; none for any other."""
+    match key:
+        case RunKey(run=name) | NodeKey(run=name) | BackfillKey(backfill=name):
+            return name
+        case _:
+            return ""
 
 
 class _NoBus:

@@ -6,9 +6,9 @@ import asyncio
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from onward.calls.call import Call, Died, Outcome, Raised, Returned
 from onward.core.errors import Refused, UserError
@@ -18,7 +18,6 @@ from onward.local.commands import OUTPUT, Commands
 from onward.local.jobs.jobs import Jobs
 from onward.local.jobs.model import Alive, Ended, Lost, Missing, Result
 from onward.local.pool.pool import Pool
-from onward.outputs import decoded
 from onward.ports import Accepted, Declined, JobRef, JobRequest, Status, Submission
 
 
@@ -86,17 +85,17 @@ class ProcessService:
 
     def _ended(self, name: str, result: Result) -> Status:
         if result.exit_code == 0:
-            return self._succeeded(name)
+            return Status(JobState.SUCCEEDED, name, self._output(name))
         if result.cancelled:
             return Status(JobState.CANCELLED, name, None, "the job was stopped")
         return Status(JobState.FAILED, name, None, _why(result))
 
-    def _succeeded(self, name: str) -> Status:
-        """With what a workflow returned; other jobs return nothing."""
+    def _output(self, name: str) -> Any:
+        """What a workflow returned; other jobs return nothing."""
         try:
-            return decoded(name, (self._root / name / OUTPUT).read_bytes())
+            return msgspec.json.decode((self._root / name / OUTPUT).read_bytes())
         except FileNotFoundError:
-            return Status(JobState.SUCCEEDED, name)
+            return None
 
 
 def _why(result: Result) -> str:
@@ -187,8 +186,8 @@ class PythonService:
     def _status(self, outcome: Outcome) -> Status:
         match outcome:
             case Returned(id=name, output=output):
-                status = decoded(name, output)
-                return replace(status, output=self._commands.globalised(status.output))
+                value = self._commands.globalised(msgspec.json.decode(output))
+                return Status(JobState.SUCCEEDED, name, value)
             case Raised(id=name, error=error):
                 return Status(JobState.FAILED, name, None, error)
             case Died(id=name, how=how):

@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from onward.core import facts
 from onward.core.errors import NotFound, OnwardError, UserError
 from onward.core.problems import listed, shown
@@ -42,6 +44,8 @@ class Runs(Protocol):
     ) -> str: ...
     async def cancel(self, run: str) -> None: ...
     async def retry(self, run: str, *, newest_plan: bool = False) -> str: ...
+    async def begin_backfill(self, wanted: facts.WantsBackfill) -> str: ...
+    async def stop_backfill(self, backfill: str, *, running: bool) -> None: ...
     async def deliver(self, message: facts.Message) -> Sequence[str]: ...
     def topics(self) -> Collection[str]: ...
 
@@ -65,7 +69,7 @@ async def publish(runs: Runs, topic: str, messages: Sequence[Message]) -> list[P
 
 class _Asked(NamedTuple):
     id: str
-    what: facts.ByHand | Command | facts.Message
+    what: facts.ByHand | Command | facts.WantsBackfill | facts.StopsBackfill | facts.Message
 
 
 def _read(runs: Runs, topic: str, message: Message, place: str) -> _Asked:
@@ -93,6 +97,12 @@ async def _do(runs: Runs, asked: _Asked) -> Sequence[str]:
             return (run,)
         case Command(run=run, newest_plan=newest_plan):
             return (await runs.retry(run, newest_plan=newest_plan),)
+        case facts.WantsBackfill(key=key) as wanted:
+            await runs.begin_backfill(msgspec.structs.replace(wanted, key=key or asked.id))
+            return ()
+        case facts.StopsBackfill(backfill=backfill, running=running):
+            await runs.stop_backfill(backfill, running=running)
+            return ()
         case facts.Message() as message:
             return await runs.deliver(message)
 

@@ -19,7 +19,6 @@ from onward.core.errors import Unavailable
 from onward.core.events import JobState
 from onward.core.pipeline import SECOND
 from onward.core.pipeline import Python as Does
-from onward.outputs import decoded
 from onward.ports import Accepted, Clock, Declined, JobRef, JobRequest, Status, Submission
 from onward.services.clients import Clients
 from onward.services.grpc_errors import said, submission
@@ -81,9 +80,8 @@ class Python:
                 return Status(JobState.RUNNING, name)
             result = self._results.of(ref.name)  # it may have ended in between
         if result is not None:
-            if result.state == "succeeded":
-                return decoded(name, result.output)
-            return Status(JobState(result.state), name, error=result.error)
+            output = msgspec.json.decode(result.output)
+            return Status(JobState(result.state), name, output, result.error)
         if ref.job is None:
             return Status(JobState.NOT_FOUND)
         return Status(JobState.FAILED, name, error="its task left the queue without a result: it was deleted")

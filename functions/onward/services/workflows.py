@@ -54,7 +54,7 @@ class Executions:
         execution = message(
             wf.Execution,
             ("resources", fields(EXECUTION, self._settings, request.step.resources)),
-            ("args", {"argument": self._argument(request), "labels": labels(request, self._settings.labels)}),
+            ("args", {"argument": _argument(request), "labels": labels(request, self._settings.labels)}),
         )
         create = wf.CreateExecutionRequest(parent=self._parent(request), execution=execution)
         return str(self._client().create_execution(create, retry=None, timeout=seconds).name)
@@ -84,10 +84,6 @@ class Executions:
         cancel = wf.CancelExecutionRequest(name=job)
         self._client().cancel_execution(cancel, retry=None, timeout=seconds)
 
-    def _argument(self, request: JobRequest) -> str:
-        assert isinstance(request.step.does, Workflow)
-        return argument(request.step.does).decode()
-
     def _parent(self, job: JobRequest | JobRef) -> str:
         does = job.step.does
         assert isinstance(does, Workflow)
@@ -101,15 +97,16 @@ class Executions:
         return self._clients.get(wf.ExecutionsClient)
 
 
-def argument(does: Workflow) -> bytes:
-    """An execution's argument, as JSON. Raises `Refused` for one that is too large."""
-    encoded = msgspec.json.encode(does.args)
-    if len(encoded) > LARGEST_ARGUMENT:
+def _argument(request: JobRequest) -> str:
+    does = request.step.does
+    assert isinstance(does, Workflow)
+    argument = msgspec.json.encode(does.args)
+    if len(argument) > LARGEST_ARGUMENT:
         raise Refused(
-            f"`args`: {len(encoded):,} bytes of JSON, and Cloud Workflows takes {LARGEST_ARGUMENT:,}; "
+            f"`args`: {len(argument):,} bytes of JSON, and Cloud Workflows takes {LARGEST_ARGUMENT:,}; "
             "write what is large to an object, and pass its URI"
         )
-    return encoded
+    return argument.decode()
 
 
 def described(execution: wf.Execution) -> Job:
@@ -133,5 +130,5 @@ def _why(execution: wf.Execution) -> str:
 def _json(encoded: str) -> Any:
     try:
         return msgspec.json.decode(encoded) if encoded else None
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return encoded

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from onward.core.backfill import Backfill
 from onward.core.commands import Put
 from onward.core.state import Document, Key, Member, Node, PlanKey, Run, Set, Waiter
 from onward.ports import Versioned, Write
@@ -93,6 +94,10 @@ class FirestoreStore:
     def open_sets(self, limit: int) -> list[tuple[str, Set]]:
         """See `ports.Store`."""
         return self._query(queries.open_sets(limit), Set)
+
+    def backfills(self, limit: int, *, open_only: bool = False) -> list[tuple[str, Backfill]]:
+        """See `ports.Store`."""
+        return self._query(queries.backfills(limit, open_only), Backfill)
 
     def started(self, pipeline: str, since: int, limit: int) -> int:
         """See `ports.Store`."""

@@ -34,6 +34,7 @@ UNINDEXED: Mapping[str, tuple[str, ...]] = {
     "admissions": ("admitted", "body", "format", "replaces"),
     "waiters": ("body", "format", "replaces"),
     "pipelines": ("body", "format", "replaces"),
+    "backfills": ("body", "format", "replaces"),
 }
 """By collection, the fields that no query names alone: exempt from Firestore's own index."""
 
@@ -82,6 +83,11 @@ def waiters(gate: str, limit: int) -> Query:
 def open_sets(limit: int) -> Query:
     """See `ports.Store.open_sets`."""
     return Query("", "sets", limit, order=("due", "ASCENDING"))
+
+
+def backfills(limit: int, open_only: bool) -> Query:
+    """See `ports.Store.backfills`. Those that have ended have no `open`."""
+    return Query("", "backfills", limit, order=("open" if open_only else "at", "DESCENDING"))
 
 
 def started(pipeline: str, since: int, limit: int) -> Query:

@@ -8,12 +8,14 @@
     admissions/{gate}        admitted, body
     admissions/{gate}/waiters/{w}  body
     pipelines/{pipeline}     body
+    backfills/{backfill}     at, open, body
 
-`open` is the start of a run that has not ended; `active` is there only while it is true, and `due` only
-while there is one: an index then holds no more than its query looks for. So with `waiting`, the arrival of a
-member that no round has taken. `arrived` is a field of its own because it is joined by set union, `admitted`
-because holders leave it by set difference; a document that only these have made has no body yet. One text is
-encoded in a fraction of the time that the same values take as nested fields, and the console still shows it.
+`open` is the start of a run or a backfill that has not ended; `active` is there only while it is true, and
+`due` only while there is one: an index then holds no more than its query looks for. So with `waiting`, the
+arrival of a member that no round has taken. `arrived` is a field of its own because it is joined by set
+union, `admitted` because holders leave it by set difference; a document that only these have made has no
+body yet. One text is encoded in a fraction of the time that the same values take as nested fields, and the
+console still shows it.
 
 Every document also has its `format`, and in `replaces` the version that it was written over: so no write is
 without effect, each moves the version, and of two that write the same one loses.
@@ -35,9 +37,11 @@ from urllib.parse import quote, unquote
 import msgspec
 from msgspec.structs import astuple, replace
 
+from onward.core.backfill import Backfill
 from onward.core.commands import Delete, Join, Leave, Put
 from onward.core.errors import Unavailable
 from onward.core.state import (
+    BackfillKey,
     Backoff,
     Document,
     Gate,
@@ -129,6 +133,7 @@ _KINDS: Mapping[type[Key], _Kind] = {
     GateKey: _Kind(("admissions",), Gate),
     WaiterKey: _Kind(("admissions", "waiters"), Waiter),
     PipelineKey: _Kind(("pipelines",), PipelineState),
+    BackfillKey: _Kind(("backfills",), Backfill),
 }
 _DECODERS: Mapping[type[msgspec.Struct], Callable[[Any], Any]] = {
     **{kind.doc: msgspec.json.Decoder(kind.doc).decode for kind in _KINDS.values()},
@@ -207,7 +212,7 @@ def _fields(doc: Document) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _own_fields(doc: Document) -> dict[str, Any]:
+def _own_fields(doc: Document) -> dict[str, Any]:  # noqa: PLR0911 - one return per kind
     """Those beside the text; one that is None is left out."""
     match doc:
         case Run(started=started):
@@ -220,6 +225,8 @@ def _own_fields(doc: Document) -> dict[str, Any]:
             return {"due": due}
         case Member(at=at, taken=taken):
             return {"at": at, "waiting": at if taken is None else None}
+        case Backfill(at=at, ended=ended):
+            return {"at": at, "open": at if ended is None else None}
         case Gate(admitted=admitted):
             # There even if empty: to leave a set that is not there would make one, and move the version.
             return {"admitted": list(admitted)}

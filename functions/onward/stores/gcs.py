@@ -130,7 +130,13 @@ class GcsObjects:
                 blobs = self._client.list_blobs(bucket, timeout=SECONDS, **which)
                 found = (blob for blob in blobs if pattern.match(blob.name) is not None)
                 return [
-                    Listed(f"gs://{bucket}/{blob.name}", str(blob.generation), blob.size or 0)
+                    Listed(
+                        f"gs://{bucket}/{blob.name}",
+                        str(blob.generation),
+                        blob.size or 0,
+                        round(blob.time_created.timestamp() * 1_000_000),
+                        blob.metadata or {},
+                    )
                     for blob in islice(found, limit)
                 ]
             except Missing:  # the bucket

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from onward.core.backfill import Backfill
 from onward.core.commands import Delete, Join, Leave, Put, adjusted
 from onward.core.errors import Conflict
 from onward.core.state import (
+    BackfillKey,
     Backoff,
     Key,
     Member,
@@ -120,6 +122,17 @@ class MemoryStore:
             if isinstance(key, SetKey) and isinstance(doc, Set) and doc.due is not None
         ]
         return [(name, doc) for _, name, doc in sorted(found, key=lambda item: item[:2])][:limit]
+
+    def backfills(self, limit: int, *, open_only: bool = False) -> list[tuple[str, Backfill]]:
+        """See `ports.Store`."""
+        found = [
+            (key.backfill, doc)
+            for key, (doc, _) in self.docs.items()
+            if isinstance(key, BackfillKey)
+            and isinstance(doc, Backfill)
+            and not (open_only and doc.ended is not None)
+        ]
+        return sorted(found, key=lambda item: (-item[1].at, item[0]))[:limit]
 
     def started(self, pipeline: str, since: int, limit: int) -> int:
         """See `ports.Store`."""

@@ -12,20 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from onward.core.backfill import Backfill
 from onward.core.commands import Delete, Join, Leave, Put, adjusted
 from onward.core.errors import Conflict, Unavailable
-from onward.core.state import (
-    Key,
-    Member,
-    MemberKey,
-    Node,
-    NodeKey,
-    Run,
-    RunKey,
-    Set,
-    Waiter,
-    WaiterKey,
-)
+from onward.core.state import Key, Member, MemberKey, Node, NodeKey, Run, RunKey, Set, Waiter, WaiterKey
 from onward.ports import Versioned, Write
 from onward.stores import sqlite_rows as rows
 from onward.stores.migrations import migrate
@@ -214,6 +204,12 @@ class SqliteStore:
         """See `ports.Store`."""
         found = self._named("set", "", "AND pending IS NOT NULL ORDER BY pending", limit)
         return [(name, rows.decode_set(body)) for name, body in found]
+
+    def backfills(self, limit: int, *, open_only: bool = False) -> list[tuple[str, Backfill]]:
+        """See `ports.Store`."""
+        which = "AND pending IS NOT NULL" if open_only else ""
+        found = self._named("backfill", "", f"{which} ORDER BY at DESC, name", limit)
+        return [(name, rows.decode_backfill(body)) for name, body in found]
 
     def _named(self, kind: str, parent: str, condition: str, limit: int) -> list[Any]:
         sql = f"SELECT name, body FROM documents WHERE kind = ? AND parent = ? {condition} LIMIT ?"

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from onward.core.backfill import Backfill
 from onward.core.errors import Conflict
 from onward.core.state import (
+    BackfillKey,
     Document,
     Gate,
     GateKey,
@@ -39,6 +41,7 @@ decode_node = msgspec.json.Decoder(Node).decode
 decode_set = msgspec.json.Decoder(Set).decode
 decode_member = msgspec.json.Decoder(Member).decode
 decode_waiter = msgspec.json.Decoder(Waiter).decode
+decode_backfill = msgspec.json.Decoder(Backfill).decode
 _decode_gate = msgspec.json.Decoder(Gate).decode
 _decode_pipeline = msgspec.json.Decoder(PipelineState).decode
 
@@ -126,10 +129,11 @@ _DECODERS: dict[str, Callable[[Any], Document]] = {
     "gate": _decode_gate,
     "waiter": decode_waiter,
     "pipeline": _decode_pipeline,
+    "backfill": decode_backfill,
 }
 
 
-def _place(key: SetKey | MemberKey | GateKey | WaiterKey | PipelineKey) -> Place:
+def _place(key: SetKey | MemberKey | GateKey | WaiterKey | PipelineKey | BackfillKey) -> Place:
     match key:
         case SetKey(set=name):
             return "set", "", name
@@ -141,6 +145,8 @@ def _place(key: SetKey | MemberKey | GateKey | WaiterKey | PipelineKey) -> Place
             return "waiter", parent, name
         case PipelineKey(pipeline=name):
             return "pipeline", "", name
+        case BackfillKey(backfill=name):
+            return "backfill", "", name
 
 
 def _queried(doc: Document) -> tuple[int | None, int | None]:
@@ -150,5 +156,7 @@ def _queried(doc: Document) -> tuple[int | None, int | None]:
             return None, due
         case Member(at=at, taken=taken):
             return at, at if taken is None else None
+        case Backfill(at=at, ended=ended):
+            return at, at if ended is None else None
         case _:
             return None, None

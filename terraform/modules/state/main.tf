@@ -14,6 +14,7 @@ locals {
     admissions = ["admitted", "body", "format", "replaces"]
     waiters    = ["body", "format", "replaces"]
     pipelines  = ["body", "format", "replaces"]
+    backfills  = ["body", "format", "replaces"]
   }
 }
 

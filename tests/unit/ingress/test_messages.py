@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from onward.core.facts import ByHand, Message
+from msgspec.structs import replace
+from onward.core.facts import ByHand, Message, StopsBackfill, WantsBackfill
 from onward.ingress.envelope import letter
 from onward.ingress.facts import Command, Facts, Poison
 from onward.ingress.messages import parse, parse_command
@@ -47,10 +48,27 @@ def test_a_command_cancels_or_retries_a_run():
     assert parse_command(pushed(retry)) == Facts((Command("retry", f"{RUN}~2", True),))
 
 
+def test_a_command_begins_or_stops_a_backfill_whose_key_is_the_message_if_it_gives_none():
+    wanted = {"command": "backfill", "pipeline": "p", "from": "2026-01-01", "to": "2026-01-31"}
+    found = WantsBackfill("p", "2026-01-01", "2026-01-31")
+    assert parse_command(pushed(wanted)) == Facts((replace(found, key="77"),))
+    again = {**wanted, "key": "k", "objects": "gs://b/**", "parallel": 2, "force": True, "params": {"a": 1}}
+    given = replace(found, key="k", objects="gs://b/**", parallel=2, force=True, params={"a": 1})
+    assert parse_command(pushed(again)) == Facts((given,))
+    stop = {"command": "stop-backfill", "backfill": "b" * 12, "running": True}
+    assert parse_command(pushed(stop)) == Facts((StopsBackfill("b" * 12, True),))
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ({"command": "pause", "run": RUN}, "there is no command `pause`; there are `cancel` and `retry`"),
+        (
+            {"command": "halt", "run": RUN},
+            "there is no command `halt`; there are `cancel`, `retry`, `backfill` and `stop-backfill`",
+        ),
+        ({"command": "backfill", "from": "2026-01-01"}, "missing required field `pipeline`"),
+        ({"command": "backfill", "pipeline": "p", "parallel": "4"}, "Expected `int`, got `str`"),
+        ({"command": "stop-backfill", "run": RUN}, "unknown field `run`"),
         ({"command": "cancel"}, "missing required field `run`"),
         ({"command": "cancel", "run": "../runs/x"}, "`../runs/x` is not the id of a run"),
         ({"command": "cancel", "run": f"{RUN}~0"}, "is not the id of a run"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from onward.core.backfill import Asked, Backfill
 from onward.core.commands import SetTimer
 from onward.core.errors import Unavailable
 from onward.core.events import (
@@ -12,6 +13,7 @@ from onward.core.events import (
     Announced,
     Arrive,
     Arrived,
+    BeginBackfill,
     Bell,
     CancelNode,
     CancelRun,
@@ -22,14 +24,19 @@ from onward.core.events import (
     Grant,
     HoldersGone,
     JobState,
+    Joined,
+    LookAtBackfill,
     ManifestRead,
     MembersFound,
     MembersSwept,
+    PartitionsJudged,
+    PartitionsListed,
     Room,
     RunEnded,
     SetPaused,
     SetRang,
     StartRun,
+    StopBackfill,
     SubmitDelayed,
     SubmitRefused,
     Submitted,
@@ -60,6 +67,7 @@ TOLD: list[Event] = [
     SetRang("0" * 32),
     Grant("pool:warehouse", "left", net=True),
     TurnedAway(RUN, "runs:weather"),
+    LookAtBackfill("b" * 12),
 ]
 KEPT: list[Event] = [
     Arrived("0" * 32, "member", "weather", "p" * 32, 0),
@@ -70,11 +78,16 @@ KEPT: list[Event] = [
     WaitersFound("pool:warehouse", "left", False, (RUN,), (("500", Waiter(RUN, 1)),)),
     HoldersGone("pool:warehouse", (RUN,)),
     SetPaused("weather", True, 5),
+    BeginBackfill("b" * 12, Backfill("weather", "p" * 32, Asked("2026-09-01", "2026-09-02"), 1, 4)),
+    StopBackfill("b" * 12, True),
+    PartitionsListed("b" * 12, "0" * 16, 2),
+    PartitionsJudged("b" * 12, 0, 2, ended={RUN: False}),
     Found(RUN, "watch", 1, ("clean",)),
     Submitted(RUN, "clean", 1, "job"),
     SubmitRefused(RUN, "clean", 1, "token", "no"),
     SubmitDelayed(RUN, "clean", 1, "token", "no", 5),
     Examined(RUN, "clean"),
+    Joined(RUN, "clean"),
     Announced(RUN, "clean", "step_failed", 1),
     Verdict(RUN, "clean", 1, JobState.SUCCEEDED),
 ]

@@ -1,4 +1,4 @@
-"""Which runs change, as Firestore tells it by itself."""
+"""Which runs and backfills change, as Firestore tells it by itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from onward.stores.firestore_rows import name
 
 
 def listen(project: str, told: Callable[[frozenset[str]], None]) -> Callable[[], None]:
-    """Tell the ids of runs of which a document is new or changed, in threads. Returns what ends that."""
+    """Tell the ids of runs and backfills of which a document is new or changed, in threads. Returns what ends
+    that."""
     from google.cloud.firestore import Client
 
     client = Client(project=project)
@@ -22,6 +23,7 @@ def listen(project: str, told: Callable[[frozenset[str]], None]) -> Callable[[],
     watches: list[Any] = [
         client.collection("runs").on_snapshot(changed),
         client.collection_group("nodes").on_snapshot(changed),
+        client.collection("backfills").on_snapshot(changed),
     ]
 
     def stop() -> None:
