@@ -51,9 +51,6 @@ TO_COME = frozenset(
     {
         "control.pool",
         "control.max_active_runs",
-        "control.deadline",
-        "control.handlers",
-        "control.announce",
         "operating.backfill",
         "operating.pause",
     }

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from onward.core import params
 from onward.core.definition import set_checks
 from onward.core.definition.control_checks import check_controls
+from onward.core.definition.ending_checks import check_endings
 from onward.core.definition.for_each_checks import check_for_each
 from onward.core.definition.grammar import CONTROLS, POLICIES
 from onward.core.definition.graph import Ancestors, ancestors
@@ -47,6 +48,8 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     _not_yet(root, report)
     names = {step.name for step in pipeline.steps}
     alike: dict[str, str] = {}
+    for handler in pipeline.handlers:
+        _step(handler, root, report)
     for step in pipeline.steps:
         _step(step, root, report)
         _streaming(step, names, root, report)
@@ -60,16 +63,18 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     before = ancestors(pipeline, root, report)
     _drains(pipeline, before, root, report)
     check_controls(pipeline, root, report)
+    check_endings(pipeline, root, report)
     check_texts(pipeline, before, root, env, report)
     return pipeline
 
 
+ENDINGS = ("deadline", "expect_within", "on_failure", "on_success", "announce")
 DONE = ("object", "objects", "batch", "absent_by", "message", "schedule", "pipeline")
 NOT_YET: frozenset[Path] = frozenset(
     [
         *(("trigger", key) for key in TRIGGER.fields if key not in DONE),
         *(("steps", "*", key) for key in CONTROLS),
-        *((key,) for key in POLICIES),
+        *((key,) for key in POLICIES if key not in ENDINGS),
     ]
 )
 """Keys that the grammar has and nothing carries out yet."""
@@ -102,7 +107,7 @@ def _param(param: Param, root: Node, report: Report) -> Param:
 
 
 def _step(step: Step, root: Node, report: Report) -> None:
-    at = ("steps", step.name)
+    at = step.place
     if step.retry.backoff > step.retry.max_backoff:
         line = root.line_at((*at, "retry", "backoff"))
         report.say(line, (*at, "retry"), "`backoff` is longer than `max_backoff`", "raise `max_backoff`")

@@ -17,6 +17,8 @@ from onward.core.pipeline import ForEach, Pipeline
 from onward.core.problems import Path, Report, listed, shown
 
 RUN = ("id", "pipeline", "started", "try")
+RESULT_OF_RUN = ("failed", "error")
+"""What handlers may say of the run as well."""
 STEP = ("name", "attempt")
 RESULT = ("output", "outputs", "state")
 HEADS = frozenset(["params", "env", "trigger", "run", "step", "steps"])
@@ -38,6 +40,8 @@ class Scope(msgspec.Struct, frozen=True):
     steps: Collection[str] | None = None
     step: str | None = None
     before: Ancestors | None = None
+    handles: bool = False
+    """It is a handler's: the run's steps have ended."""
     own: Mapping[str, Collection[str] | None] = {}
     """What there is at this place alone, and what may follow it; None: anything."""
     items: Collection[str] = ()
@@ -63,6 +67,10 @@ def check_texts(
             _check_all(("steps", step.name, key), scope if key == "if" else items, root, report)
         if step.for_each is not None:
             _check_lists(step.for_each, ("steps", step.name, "for_each"), scope, root, report)
+
+    for handler in pipeline.handlers:
+        scope = Scope(env, params, trigger, steps, handler.name, handles=True)
+        _check_all(handler.place, scope, root, report)
 
 
 def _check_lists(each: ForEach, at: Path, scope: Scope, root: Node, report: Report) -> None:
@@ -137,7 +145,7 @@ def _known(head: str, scope: Scope) -> tuple[Collection[str], str] | None:
         case "trigger" if scope.trigger is not None:
             return scope.trigger, "fact of the trigger"
         case "run" if scope.params is not None:
-            return RUN, "fact of the run"
+            return (*RUN, *RESULT_OF_RUN) if scope.handles else RUN, "fact of the run"
         case "step" if scope.step is not None:
             return STEP, "fact of the step"
     return None

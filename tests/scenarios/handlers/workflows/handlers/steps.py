@@ -1,0 +1,10 @@
+def load(day):
+    return 3 if day else 0
+
+
+def check():
+    return True
+
+
+def tell(text):
+    return text
