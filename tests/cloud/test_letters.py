@@ -81,3 +81,28 @@ def test_all_are_told_however_many_and_each_once(topics: Deployment) -> None:
     for verb in ("list", "replay"):
         said = [line.partition("'")[2] for line in letters(verb, topics)]
         assert len(set(said)) == len(said) == 250
+
+
+def test_a_letter_of_a_pipelines_topic_goes_to_ours_as_others_may_listen_to_that_one(
+    topics: Deployment,
+) -> None:
+    named = {"onward-door": "on_message", "onward-reason": "r", "onward-topic": "orders", "onward-id": "17"}
+    bury(topics, b"no json", kind="new", **named)
+    (line,) = letters("replay", topics)
+    assert line.endswith("published again to onward-start")
+    (message,) = topics.published("onward-start", 1)
+    kept = {"kind": "new", "onward-topic": "orders", "onward-id": "17"}
+    assert (message.data, dict(message.attributes)) == (b"no json", kept)
+
+
+def test_so_does_what_pubsub_gave_up_of_a_pipelines_topic(topics: Deployment) -> None:
+    topics.subscriber.create_subscription(
+        name=f"projects/{topics.project}/subscriptions/onward-start-orders",
+        topic=f"projects/{topics.project}/topics/onward-object",
+        push_config={"push_endpoint": "http://127.0.0.1:9/?topic=projects%2Fshop%2Ftopics%2Forders"},
+    )
+    bury(topics, b"{}", CloudPubSubDeadLetterSourceSubscription="onward-start-orders", kind="new")
+    (line,) = letters("replay", topics)
+    assert line.endswith("published again to onward-start")
+    (message,) = topics.published("onward-start", 1)
+    assert dict(message.attributes) == {"kind": "new", "onward-topic": "projects/shop/topics/orders"}

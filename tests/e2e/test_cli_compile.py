@@ -160,6 +160,32 @@ def test_terraform_is_told_what_to_watch_and_what_jobs_must_be_allowed(project: 
 
 
 @pytest.mark.usefixtures("sales")
+def test_terraform_is_told_of_the_topics_and_schedules_of_pipelines(project: Project) -> None:
+    trigger = """
+      message: [orders, projects/shop/topics/returns]
+      schedule: ["0 6  * * MON-fri", {cron: "0 6 * * mon-fri", time_zone: Europe/Stockholm}]
+      absent_by: {at: "07:30", bucket: here, match: "{date}.csv"}"""
+    steps = 'steps: {only: {python: {call: "a.py:f"}}}'
+    folder = project.folder / "workflows" / "timed"
+    folder.mkdir()
+    (folder / "pipeline.yaml").write_text(
+        f"pipeline: timed\ntrigger:{trigger}\nparams: {{date: {{type: date, required: false}}}}\n{steps}\n"
+    )
+    (folder / "a.py").write_text("def f(): pass\n")
+    made = compiled(project)
+    assert made["topics"] == ["orders", "projects/shop/topics/returns"]
+    assert [{**each, "name": each["name"].rpartition("-")[0]} for each in made["schedules"]] == [
+        {"name": "timed", "cron": cron, "time_zone": zone, "pipeline": "timed"}
+        for cron, zone in (
+            ("0 6 * * MON-fri", "UTC"),
+            ("0 6 * * mon-fri", "Europe/Stockholm"),
+            ("30 7 * * *", "UTC"),
+        )
+    ]
+    assert len({each["name"] for each in made["schedules"]}) == 3
+
+
+@pytest.mark.usefixtures("sales")
 def test_the_same_input_gives_the_same_bytes_and_nothing_stays_of_what_was_before(project: Project) -> None:
     compiled(project)
     first = tree(project.folder / "build")

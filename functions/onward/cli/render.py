@@ -222,12 +222,20 @@ def whole(run: dict[str, Any], places: Places) -> RenderableType:
 
 def by(trigger: dict[str, Any]) -> str:
     """`by hand`, `by gs://bucket/name`"""
-    match trigger.get("on"):
-        case "object":
-            return f"by {text.one_line(str(trigger.get('uri')), 1_100)}"
-        case "run":
-            return f"by step {text.one_line(str(trigger.get('step')), 80)} of run {trigger.get('run')}"
-        case "hand":
-            return "by hand"
-        case other:
-            return f"by {text.one_line(str(other))}"
+    return f"by {text.one_line(_starter(trigger), 1_200)}"
+
+
+def _starter(trigger: dict[str, Any]) -> str:
+    match trigger:
+        case {"on": "object", "uri": uri}:
+            return str(uri)
+        case {"on": "run", "step": step, "run": run}:
+            return f"step {step} of run {run}"
+        case {"on": "message", "key": key, "topic": topic}:
+            return f"message {key} of {topic}"
+        case {"on": "schedule", "time": time}:
+            return f"schedule, for {time}"
+        case {"on": "pipeline", "run": run, "pipeline": pipeline}:
+            return f"the end of run {run} of {pipeline}"
+        case _:
+            return str(trigger.get("on"))

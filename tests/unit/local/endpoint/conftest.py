@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from endpoint_harness import PIPELINE, WAIT, WAITING, Served
+from endpoint_harness import ORDERS, PIPELINE, WAIT, WAITING, Served
 
 
 @pytest.fixture
@@ -11,6 +11,7 @@ def workflows(tmp_path: Path) -> Path:
     folder = tmp_path / "workflows"
     for name, text, file, code in (
         ("echo", PIPELINE, "say.py", "def say(word):\n    return word\n"),
+        ("orders", ORDERS, "say.py", "def say(word):\n    return word\n"),
         ("waiting", WAITING, "wait.py", WAIT),
     ):
         (folder / name).mkdir(parents=True)

@@ -34,6 +34,15 @@ steps:
     needs: [wait]
     python: {call: "wait.py:after"}
 """
+ORDERS = """
+pipeline: orders
+trigger:
+  message: [{topic: orders, filter: {kind: new}}, projects/shop/topics/returns]
+params: {word: string}
+steps:
+  say:
+    python: {call: "say.py:say", args: {word: "{{ word }}"}}
+"""
 WAIT = """
 def wait(gate):
     with open(gate) as opened:

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from endpoint_harness import Served, data
@@ -136,3 +137,40 @@ def test_when_one_message_is_refused_it_is_said_how_many_were_carried_out(served
     assert "message 2 of 3" in answer.error["message"]
     assert "2 of the messages were carried out" in answer.error["message"]
     assert len(served.ask("GET", "/v1/runs").json["runs"]) == 2
+
+
+def order(word: object = "two", **attributes: str) -> dict[str, Any]:
+    return {"data": data({"word": word}), "attributes": {"kind": "new", **attributes}}
+
+
+def test_a_message_of_a_pipelines_topic_is_answered_with_the_runs_that_it_started(served: Served) -> None:
+    answer = served.publish("orders", order(), order(kind="changed"), order(key="k"), order(key="k"))
+    assert len(answer.json["messageIds"]) == 4
+    first, second, same = answer.json["runs"]
+    assert (first != second, second == same) == (True, True)
+    assert served.wait(first)["steps"][0]["output"] == "two"
+
+
+def test_a_topic_of_another_project_is_published_to_by_its_full_name_alone(served: Served) -> None:
+    body = json.dumps({"messages": [order()]})
+    for project, status in (("shop", 200), ("any", 404)):
+        path = f"/v1/projects/{project}/topics/returns:publish"
+        assert served.ask("POST", path, body, {"content-type": "application/json"}).status == status
+
+
+@pytest.mark.parametrize("sent", [order(7), {"data": data(b"no json"), "attributes": {"kind": "new"}}])
+def test_to_a_pipelines_topic_one_may_publish_anything_and_what_starts_no_run_is_put_aside(
+    served: Served, sent: dict[str, Any]
+) -> None:
+    answer = served.publish("orders", sent)
+    assert (answer.status, answer.json["runs"]) == (200, [])
+    (letter,) = map(json.loads, served.runtime.folder.dead_letters.read_text().splitlines())
+    assert letter["pipeline"] == "orders"
+    assert letter["reason"] in served.said
+    assert base64.b64decode(letter["fact"]["data"]) == base64.b64decode(sent["data"])
+
+
+def test_a_topic_that_no_pipeline_listens_to_is_not_there(served: Served) -> None:
+    answer = served.publish("order", order())
+    assert answer.status == 404
+    assert "`orders`" in answer.error["message"]
