@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from onward.core.events import Event, LookAtBackfill, SetRang, StartRun, Sweep, Wake
+from onward.core.horizon import HORIZON
 from onward.core.pipeline import HOUR
 from onward.core.plan import END
-from onward.core.runs import HORIZON
 from onward.core.state import RunState
 from onward.ports import Store
 

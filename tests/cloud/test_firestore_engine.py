@@ -12,10 +12,10 @@ import pytest
 from onward.core.commands import SetTimer
 from onward.core.errors import Temporary
 from onward.core.events import Bell, Event, JobState, StartRun, Sweep
+from onward.core.horizon import HORIZON
 from onward.core.naming import run_id
 from onward.core.pipeline import SECOND, Pipeline, Python, Step
 from onward.core.plan import compile_plan
-from onward.core.runs import HORIZON
 from onward.core.state import NodeKey, RunKey, RunState
 from onward.engine import Engine
 from onward.ports import Accepted, Ages, JobRef, JobRequest, Listed, Status, Submission

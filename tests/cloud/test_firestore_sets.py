@@ -13,6 +13,7 @@ from onward.core import manifests
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, Temporary
 from onward.core.events import Event, SetRang
+from onward.core.horizon import HORIZON
 from onward.core.matching import ObjectArrival
 from onward.core.pipeline import (
     MINUTE,
@@ -26,7 +27,6 @@ from onward.core.pipeline import (
     Step,
 )
 from onward.core.plan import Plan, compile_plan
-from onward.core.runs import HORIZON
 from onward.core.starting import Refused, starts
 from onward.engine import Engine
 from onward.ports import Accepted, JobRef, JobRequest, Listed, Status, Submission

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from onward.core.commands import Put
 from onward.core.events import StartRun, Sweep, Wake
+from onward.core.horizon import HORIZON
 from onward.core.pipeline import HOUR
 from onward.core.plan import END
-from onward.core.runs import HORIZON
 from onward.core.state import (
     Failed,
     Node,

@@ -31,15 +31,12 @@ from onward.core.events import (
     Wake,
 )
 from onward.core.gates import runs_gate
+from onward.core.horizon import HORIZON, LONGEST_TIMER
 from onward.core.naming import timer_name, try_number
 from onward.core.pipeline import DAY, HOUR, MINUTE, ON_FAILURE
 from onward.core.plan import WIDTH
 from onward.core.state import BackfillKey, Backoff, NodeKey, Run, RunKey, Running, RunState, Submitting
 
-HORIZON = 35 * DAY
-"""How long an ended run is kept: longer than any event about it can be delivered again."""
-LONGEST_TIMER = 29 * DAY
-"""Task queues take a timer at most 30 days ahead; longer waits go in hops."""
 WATCH = HOUR
 QUEUED_WATCH = DAY
 """Of a run that waits for admission: whoever leaves the gate says so."""

@@ -55,6 +55,7 @@ from onward.core.events import (
     SetRang,
     StartRun,
 )
+from onward.core.horizon import HORIZON, LONGEST_TIMER
 from onward.core.naming import run_id, timer_name
 from onward.core.params import bind
 from onward.core.pipeline import (
@@ -67,7 +68,6 @@ from onward.core.pipeline import (
 )
 from onward.core.plan import WIDTH, Plan
 from onward.core.problems import shown
-from onward.core.runs import HORIZON, LONGEST_TIMER
 from onward.core.state import Closing, Document, Key, Member, MemberKey, Set, SetKey
 
 MARK = "~mark"

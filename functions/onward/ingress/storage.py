@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from onward.core.errors import BadEvent
+from onward.core.horizon import HORIZON
 from onward.core.matching import ObjectArrival
 from onward.core.pipeline import DAY
 from onward.core.problems import shown
-from onward.core.runs import HORIZON
 from onward.ingress.decoding import Int64, decode, int64, microseconds
 from onward.ingress.envelope import CloudEvent, Message, Request, opened
 from onward.ingress.facts import Facts, Ignored, ObjectFinalized, Poison, Result, parser

@@ -31,9 +31,9 @@ from onward.core.events import (
     Wake,
 )
 from onward.core.facts import Tick
+from onward.core.horizon import HORIZON
 from onward.core.pipeline import MINUTE
 from onward.core.problems import shown
-from onward.core.runs import HORIZON
 from onward.ingress.decoding import decode, microseconds, run_id
 from onward.ingress.envelope import MAX_BODY, CloudEvent, Message, Request, opened
 from onward.ingress.facts import Facts, Ignored, Poison, Rang, Result, Told, parser

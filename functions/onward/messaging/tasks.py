@@ -12,8 +12,8 @@ import msgspec
 
 from onward.core.commands import SetTimer
 from onward.core.errors import Unavailable
+from onward.core.horizon import LONGEST_TIMER
 from onward.core.pipeline import HOUR
-from onward.core.runs import LONGEST_TIMER
 from onward.ports import Clock
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from onward.core.commands import CancelJob, Command, Find, SetTimer
 from onward.core.events import CancelNode, CancelRun, Found, JobState, Sweep
+from onward.core.horizon import LONGEST_TIMER
 from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND, Pipeline
 from onward.core.plan import compile_plan
-from onward.core.runs import LONGEST_TIMER
 from onward.core.state import RunState
 from unit.core.telling import NOON, RUN, Life, only, step, timers
 

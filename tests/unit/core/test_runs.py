@@ -6,9 +6,9 @@ import pytest
 from onward.core.attempts import MARGIN, SUBMIT_WINDOW
 from onward.core.commands import Find, SetTimer, Submit
 from onward.core.events import CancelNode, CancelRun, Found, JobState, StartRun, Sweep, Wake
+from onward.core.horizon import HORIZON
 from onward.core.pipeline import DAY, HOUR, MINUTE, SECOND
 from onward.core.plan import WIDTH
-from onward.core.runs import HORIZON
 from onward.core.state import NodeKey, RunKey, RunState
 from unit.core.telling import NOON, RUN, Life, only, step, timers
 

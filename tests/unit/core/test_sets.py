@@ -19,6 +19,7 @@ from onward.core.events import (
     SetRang,
     StartRun,
 )
+from onward.core.horizon import HORIZON, LONGEST_TIMER
 from onward.core.pipeline import (
     HOUR,
     MINUTE,
@@ -32,7 +33,6 @@ from onward.core.pipeline import (
     Step,
 )
 from onward.core.plan import WIDTH, Plan, compile_plan
-from onward.core.runs import HORIZON, LONGEST_TIMER
 from onward.core.state import Closing, Document, Key, Member, MemberKey, Set, SetKey
 
 NOON = 1_700_000_000 * SECOND
