@@ -9,7 +9,7 @@ import msgspec
 
 from onward.core import backfilling, outputs
 from onward.core import partitions as listing
-from onward.core.backfill import Asked, Backfill
+from onward.core.backfill import Asked, Backfill, of_trigger
 from onward.core.backfilling import CHUNK, Judged, judge
 from onward.core.commands import JudgePartitions, ListPartitions
 from onward.core.errors import UserError
@@ -177,7 +177,7 @@ def _over(run: Run, backfill: str) -> bool | None:
     """Whether the run failed; None: it is under way. What somebody else started first is over, too."""
     if run.state.ended:
         return run.state is not RunState.SUCCEEDED
-    return None if backfilling.of_trigger(run.trigger) == backfill else False
+    return None if of_trigger(run.trigger) == backfill else False
 
 
 def _id(partition: Partition) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from onward.core import starting
-from onward.core.backfilling import begin, without
+from onward.core.backfill import without
+from onward.core.backfilling import begin
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
 from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, StartRun, StopBackfill, Verdict

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from onward.core.backfill import Backfill
 from onward.core.errors import NotFound
 from onward.core.naming import job_name, next_try, parse_job_name, try_number
 from onward.core.plan import Plan, StepNode
 from onward.core.state import (
+    BackfillKey,
     Backoff,
     Cancelling,
     Failed,
@@ -42,7 +44,7 @@ class Views:
     def __init__(self, store: Store, objects: Objects) -> None:
         self._store = store
         self._plans = Plans(store)
-        self._objects = objects
+        self.objects = objects
 
     def run(self, run: str) -> dict[str, Any]:
         """One run with its steps, in the fixed spelling that scripts rely on. Raises `NotFound`."""
@@ -92,6 +94,13 @@ class Views:
             for run, doc in self._store.runs(pipeline=pipeline, limit=limit)
         ]
 
+    def backfill(self, name: str) -> Backfill:
+        """A backfill's document. Raises `NotFound`."""
+        found = self._store.read([BackfillKey(name)]).get(BackfillKey(name))
+        if found is None or not isinstance(found.doc, Backfill):
+            raise NotFound(f"there is no backfill {name}; `onward backfills` lists them")
+        return found.doc
+
     def newest_try(self, run: str) -> str:
         """The latest try of a run that was tried again."""
         while self._store.read([RunKey(next_try(run))]):
@@ -129,8 +138,35 @@ class Views:
         if not isinstance(node.phase, Succeeded):
             return None
         if node.phase.output_uri is not None:
-            return msgspec.json.decode(self._objects.get(node.phase.output_uri))
+            return msgspec.json.decode(self.objects.get(node.phase.output_uri))
         return node.phase.output
+
+
+def backfill_view(name: str, doc: Backfill) -> dict[str, Any]:
+    """A backfill, as scripts rely on it."""
+    return {
+        "backfill": name,
+        "pipeline": doc.pipeline,
+        "state": _backfill_state(doc),
+        "asked": msgspec.to_builtins(doc.asked),
+        "parallel": doc.size,
+        "total": doc.total,
+        "passed": doc.next,
+        "started": doc.started,
+        "failed": doc.failed,
+        "under_way": list(doc.open),
+        "began": rfc3339(doc.at),
+        "ended": rfc3339(doc.ended),
+        "error": doc.error,
+    }
+
+
+def _backfill_state(doc: Backfill) -> str:
+    if doc.stopped is not None:
+        return "stopping" if doc.ended is None else "stopped"
+    if doc.ended is None:
+        return "running"
+    return "failed" if doc.failed or doc.error else "succeeded"
 
 
 def job_of(run: str, step: str, number: int, node: Node) -> str | None:

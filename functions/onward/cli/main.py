@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from onward.cli import demo, features, files, looking, running, up
+from onward.cli import backfilling, demo, features, files, looking, running, up
 from onward.cli.compile import compile_
 from onward.cli.interruption import Left
 from onward.cli.places import STATE, WORKFLOWS, Places
@@ -80,6 +80,9 @@ for command in (
     looking.logs,
     running.cancel,
     running.retry,
+    backfilling.backfill,
+    backfilling.backfills,
+    backfilling.stop_backfill,
     files.validate,
     compile_,
     files.graph,

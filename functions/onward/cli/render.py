@@ -27,6 +27,17 @@ SYMBOLS = {
     "skipped": ("↷", "dim"),
     "cancelled": ("■", "magenta"),
 }
+PARTITIONS = {
+    "missing": ("·", "cyan"),
+    "stale": ("↻", "yellow"),
+    "done": ("✔", "green"),
+    "running": ("▶", "bold cyan"),
+    "failed": ("✘", "bold red"),
+    "refused": ("✘", "red"),
+}
+"""How it is with a partition of a backfill."""
+_AS_RUN = {"stopping": "cancelling", "stopped": "cancelled"}
+_COUNTS = ("looked at", "started", "failed")
 _ERROR_LINES = 12
 _ERRORS = 3
 """Steps of which the error is told."""
@@ -203,6 +214,51 @@ def sets_table(found: Iterable[dict[str, Any]]) -> Table:
             Text(str(each["waiting"])),
             Text("now" if each["closing"] else closes),
             _cut(" ".join(text.one_line(name) for name in each["missing"]), "yellow"),
+        )
+    return table
+
+
+def partitions_table(rows: Sequence[dict[str, Any]]) -> RenderableType:
+    """One line for each partition of a backfill, as long as they are not too many."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("  partition", "is", "would", "run"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("")  # gives way first
+    for row in rows[:_MANY]:
+        mark, style = PARTITIONS[row["state"]]
+        table.add_row(
+            Text.assemble((f"{mark} ", style), text.one_line(row["partition"], 100)),
+            Text(row["state"], style),
+            Text("start" if row["starts"] else ""),
+            Text(row["run"] or ""),
+            _cut(text.one_line(row["why"] or ""), "dim"),
+        )
+    rest = rows[_MANY:]
+    if not rest:
+        return table
+    starts = sum(row["starts"] for row in rest)
+    return Group(table, Text(f"  and {len(rest):,} more, of which {starts:,} would start", "dim"))
+
+
+def backfills_table(found: Iterable[dict[str, Any]]) -> Table:
+    """One line for each backfill."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("  backfill", "pipeline", "state", "looked at", "started", "failed", "began"):
+        table.add_column(column, no_wrap=True, justify="right" if column in _COUNTS else "left")
+    table.add_column("of")  # gives way first
+    for each in found:
+        mark, style = SYMBOLS.get(_AS_RUN.get(each["state"], each["state"]), ("?", ""))
+        asked = each["asked"]
+        of = asked.get("objects") or f"{asked.get('first')} to {asked.get('last')}"
+        table.add_row(
+            Text.assemble((f"{mark} ", style), each["backfill"]),
+            Text(each["pipeline"]),
+            Text(each["state"], style),
+            Text(f"{each['passed']:,} of {each['total']:,}"),
+            Text(f"{each['started']:,}"),
+            Text(f"{each['failed']:,}"),
+            Text(text.date_and_time(each["began"])),
+            _cut(text.one_line(each["error"] or of), "dim"),
         )
     return table
 

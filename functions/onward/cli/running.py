@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913, PLR0917 - click gives each option by itself
 
     body: dict[str, Any] = {
         "pipeline": pipeline,
-        "params": _pairs(given, "-p"),
+        "params": assignments(given, "-p"),
         "key": key or secrets.token_hex(16),
     }
     if force:
@@ -112,7 +112,7 @@ def publish(places: Places, topic: str, data: str, given: tuple[str, ...]) -> in
     from onward.cli.progress import progress, say
     from onward.local.topics import Message
 
-    message = Message(_data(data), _pairs(given, "--attribute"))
+    message = Message(_data(data), assignments(given, "--attribute"))
     with Carrier(places, say) as carrier, progress(quiet=True) as shown:
         told = False
         for details in carrier.carry(topic, message):
@@ -167,7 +167,7 @@ def _message(body: dict[str, Any]) -> Message:
     return Message(json.dumps(body).encode())
 
 
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
+def assignments(given: Sequence[str], option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -50,3 +51,14 @@ class Backfill(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc",
     """Stopped together with what was under way."""
     ended: int | None = None
     error: str | None = None
+
+
+def of_trigger(trigger: Mapping[str, Any]) -> str | None:
+    """The backfill that started a run."""
+    found = trigger.get("backfill")
+    return found if isinstance(found, str) else None
+
+
+def without(trigger: Mapping[str, Any]) -> dict[str, Any]:
+    """The same facts for a run that is no backfill's any more: somebody tries it again."""
+    return {name: value for name, value in trigger.items() if name != "backfill"}

@@ -163,23 +163,6 @@ def _own(natural: StartRun, backfill: str, run: str | None = None, *, force: boo
 # What happens next ------------------------------------------------------
 
 
-def of_trigger(trigger: Mapping[str, object]) -> str | None:
-    """The backfill that started a run."""
-    found = trigger.get("backfill")
-    return found if isinstance(found, str) else None
-
-
-def without(trigger: Mapping[str, object]) -> dict[str, object]:
-    """The same facts for a run that is no backfill's any more: somebody tries it again."""
-    return {name: value for name, value in trigger.items() if name != "backfill"}
-
-
-def look(trigger: Mapping[str, object]) -> tuple[LookAtBackfill, ...]:
-    """What tells the backfill of a run with this trigger that something has happened."""
-    backfill = of_trigger(trigger)
-    return () if backfill is None else (LookAtBackfill(backfill),)
-
-
 def scope(event: BackfillEvent) -> tuple[Key, ...]:
     """The documents that deciding this event may read."""
     return (BackfillKey(event.backfill),)

@@ -13,9 +13,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from onward.core import admission, backfilling, limits
+from onward.core import admission, limits
 from onward.core.attempts import MARGIN, SUBMIT_WINDOW
-from onward.core.backfill import Backfill
+from onward.core.backfill import Backfill, of_trigger
 from onward.core.commands import Delete, Find, Put, SetTimer
 from onward.core.draft import Draft
 from onward.core.events import (
@@ -24,6 +24,7 @@ from onward.core.events import (
     CancelNode,
     CancelRun,
     Found,
+    LookAtBackfill,
     RunEnded,
     StartRun,
     Sweep,
@@ -210,18 +211,24 @@ def tell_end(draft: Draft) -> None:
         draft.events.append(bell)
     if draft.context.followed(run.pipeline):
         draft.events.append(RunEnded(draft.run_id, run.pipeline, run.state, run.params, run.trigger))
-    draft.events += backfilling.look(run.trigger)
+    _look_at_backfill(draft, run.trigger)
 
 
 def _ring_other_backfill(draft: Draft, run: Run, event: StartRun) -> None:
     """A backfill has started what is somebody else's run: its end would not tell that backfill."""
-    if backfilling.of_trigger(run.trigger) != backfilling.of_trigger(event.trigger):
-        draft.events += backfilling.look(event.trigger)
+    if of_trigger(run.trigger) != of_trigger(event.trigger):
+        _look_at_backfill(draft, event.trigger)
+
+
+def _look_at_backfill(draft: Draft, trigger: Mapping[str, Any]) -> None:
+    backfill = of_trigger(trigger)
+    if backfill is not None:
+        draft.events.append(LookAtBackfill(backfill))
 
 
 def _belongs_to_what_has_stopped(draft: Draft, event: StartRun) -> bool:
     """Of a backfill that was stopped, no start that comes late begins a run."""
-    name = backfilling.of_trigger(event.trigger)
+    name = of_trigger(event.trigger)
     found = draft.docs.get(BackfillKey(name)) if name is not None else None
     return isinstance(found, Backfill) and found.stopped is not None
 

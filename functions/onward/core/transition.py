@@ -42,13 +42,13 @@ from onward.core import (
     admission,
     announcing,
     attempts,
-    backfilling,
     gates,
     handlers,
     maps,
     readiness,
     runs,
 )
+from onward.core.backfill import of_trigger
 from onward.core.commands import Decision, Join
 from onward.core.draft import Context, Draft
 from onward.core.events import (
@@ -351,7 +351,7 @@ def scope(plan: Plan, event: OfRun) -> tuple[Key, ...]:
     match event:
         case StartRun(trigger=trigger):
             _add_startable(keys, plan, run, plan.roots)
-            backfill = backfilling.of_trigger(trigger)
+            backfill = of_trigger(trigger)
             if backfill is not None:
                 keys.append(BackfillKey(backfill))
             parent = runs.parent(trigger)

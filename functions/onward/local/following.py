@@ -1,4 +1,4 @@
-"""A run as it changes, for whoever looks on."""
+"""A run or a backfill as it changes, for whoever looks on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol
 
+from onward.core.backfill import Backfill
 from onward.views import Views
 
 
@@ -34,3 +35,16 @@ async def follow(runtime: Watched, run: str) -> AsyncGenerator[dict[str, Any], N
             await changed.wait()
     finally:
         unsubscribe()
+
+
+async def backfill_changed(runtime: Watched, backfill: str, known: Backfill | None) -> Backfill:
+    """Returns the backfill once it is not as it was known. Raises NotFound."""
+    changed = asyncio.Event()
+    unsubscribe = runtime.subscribe(lambda ids: changed.set() if backfill in ids else None)
+    try:
+        while (found := runtime.views.backfill(backfill)) == known:
+            await changed.wait()
+            changed.clear()
+    finally:
+        unsubscribe()
+    return found

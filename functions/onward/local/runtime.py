@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from onward.core.backfill import Backfill
-from onward.core.backfilling import begin, without
+from onward.core.backfill import without
+from onward.core.backfilling import begin
 from onward.core.commands import TellOfSet
 from onward.core.errors import NotFound, UserError
 from onward.core.events import Bell, CancelRun, Event, RunEnded, StartRun, StopBackfill
@@ -219,20 +219,8 @@ class Runtime:
 
     async def stop_backfill(self, backfill: str, *, running: bool) -> None:
         """Start no more of a backfill. Returns once that is committed."""
-        self._backfill(backfill)
+        self.views.backfill(backfill)
         await self._done(StopBackfill(backfill, running))
-
-    async def backfill_changed(self, backfill: str, known: Backfill | None) -> Backfill:
-        """Returns the backfill once it is not as it was known."""
-        changed = asyncio.Event()
-        unsubscribe = self.subscribe(lambda ids: changed.set() if backfill in ids else None)
-        try:
-            while (found := self._backfill(backfill)) == known:
-                await changed.wait()
-                changed.clear()
-        finally:
-            unsubscribe()
-        return found
 
     async def ended(self, run: str) -> None:
         """Returns when the run has ended."""
@@ -249,12 +237,6 @@ class Runtime:
         """Be told which runs and backfills each commit changed. Returns what ends that."""
         self._told.append(told)
         return lambda: self._told.remove(told)
-
-    def _backfill(self, backfill: str) -> Backfill:
-        found = self.store.read([BackfillKey(backfill)]).get(BackfillKey(backfill))
-        if found is None or not isinstance(found.doc, Backfill):
-            raise NotFound(f"there is no backfill {backfill}; `onward backfills` lists them")
-        return found.doc
 
     def _run(self, run: str) -> Run:
         found = self.store.read([RunKey(run)]).get(RunKey(run))
