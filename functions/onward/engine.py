@@ -321,9 +321,14 @@ def _once(commands: Sequence[Command]) -> list[Command]:
     looks: dict[str, FindMembers] = {}
     for command in commands:
         if isinstance(command, FindMembers):
-            known = looks.get(command.set)
-            if known is None or not known.timed:
-                looks[command.set] = command
+            other = looks.get(command.set, command)
+            looks[command.set] = replace(
+                command,
+                enough=max(command.enough, other.enough),
+                timed=command.timed or other.timed,
+                rung=command.rung or other.rung,
+                after=command.after or other.after,
+            )
     return [each for each in commands if not isinstance(each, FindMembers)] + [*looks.values()]
 
 

@@ -65,7 +65,7 @@ class Members:
         if command.timed:
             earliest = next((member.at for _, member in store.members(name, "waiting", 1)), None)
             newest = next((member.at for _, member in store.members(name, "newest", 1)), None)
-        return (MembersFound(name, doc.round, waiting, command.timed, earliest, newest),)
+        return (MembersFound(name, doc.round, waiting, command.timed, command.rung, earliest, newest),)
 
     def _read(self, command: ReadManifest) -> ManifestRead:
         take = manifests.decode(self._objects.get(command.manifest)).take

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from onward.core import manifests
-from onward.core.events import Event
+from onward.core.events import Event, RunEnded
 from onward.core.facts import Tick
 from onward.core.matching import ObjectArrival
 from onward.core.pipeline import (
@@ -20,6 +20,7 @@ from onward.core.pipeline import (
     Param,
     Part,
     Pipeline,
+    PipelineTrigger,
     Python,
     Step,
 )
@@ -60,6 +61,7 @@ TRIGGERS = {
     "quiet": parts(quiet=WINDOW),
     "marker": parts(marker="done/{day}"),
     "manifest": parts(manifest="lists/{day}.txt"),
+    "fan": PipelineTrigger(("orders", "rates"), join=("day",)),
     "absent": AbsentTrigger("06:00", bucket="landing", match=("in/{date}.csv",), on_absent="late"),
 }
 
@@ -135,7 +137,7 @@ class Told:
     def check(self) -> None:
         """Every set has its runs, and no other."""
         runs = self.runs()
-        held = [self.consumed(run) for run in runs]
+        held = [] if self.kind == "fan" else [self.consumed(run) for run in runs]
         match self.trigger:
             case BatchTrigger(count=count):
                 self._each_once(held)
@@ -144,6 +146,10 @@ class Told:
                 for run, names in zip(runs, held, strict=True):
                     if len(names) < count and run.started < self._earliest(run) + WINDOW:
                         raise Violation(f"a batch of {len(names)} was closed before its window: {run}")
+            case PipelineTrigger():
+                found = [sorted(run.trigger["parts"].values()) for run in runs]
+                if found != [[f"orders-{key}", f"rates-{key}"] for key in KEYS]:
+                    raise Violation(f"the runs that ended together started {found}")
             case AbsentTrigger():
                 came = bool(self.arrived)
                 late = self.runs("late")
@@ -224,6 +230,12 @@ def _happen(told: Told, rng: Random) -> None:
         case BatchTrigger(count=count):
             for number in range(rng.randint(1, 3 * count)):
                 told.put(f"in/{number}.csv", delay=rng.randint(0, 3 * MINUTE), times=times())
+        case PipelineTrigger(pipelines=pipelines):
+            for key in KEYS:
+                for each in pipelines:
+                    ended = RunEnded(f"{each}-{key}", each, "succeeded", {"day": key, "n": 1})
+                    for _ in range(times()):
+                        told.hear(ended, rng.randint(0, HOUR))
         case AbsentTrigger():
             if rng.random() < 0.5:
                 told.put("in/2023-11-14.csv", delay=rng.randint(0, HOUR), times=times())

@@ -35,6 +35,8 @@ class Set:
             for event in starts(ObjectArrival("landing", name, "1", 10), self):
                 assert not isinstance(event, Refused)
                 self.shelf.engine.handle(event)
+        while self.shelf.published:
+            self.shelf.engine.handle(self.shelf.published.pop(0))
 
     def seen(self, pipeline: str | None = None) -> list[dict[str, Any]]:
         return Filling(self.shelf.store, self.shelf).sets(pipeline)

@@ -142,6 +142,8 @@ class FindMembers(msgspec.Struct, frozen=True):
     """How far to count those that wait."""
     timed: bool = False
     """Whether to look up when they came."""
+    rung: bool = False
+    """Because the set rang: who finds it complete may close it."""
     after: Arrived | None = None
     """To be heard again if the set has expired meanwhile."""
 

@@ -250,6 +250,8 @@ class MembersFound(msgspec.Struct, frozen=True, tag_field="event", tag="members_
     """How many no round has taken, as far as it was asked to count."""
     timed: bool = False
     """Whether the times were asked for."""
+    rung: bool = False
+    """Because the set rang, not because somebody arrived."""
     earliest: int | None = None
     """When the first of those that wait was heard of (µs)."""
     newest: int | None = None

@@ -3,12 +3,16 @@
 Each arrival is a document of its own, a *member*; the set's own document is written when it is opened, when a
 part comes for the first time, and when a round is closed. So arrivals do not get into each other's way.
 
-    Arrived ─▶ member, committed ─▶ FindMembers ─▶ MembersFound ─ complete? ─▶ Freeze ─▶ Frozen
-                                                       │ no: see that the timer is set      │
-                                                       ▼                                    ▼
-    SetRang (timer, repeat) ─▶ FindMembers       closing, by compare-and-set ─▶ StartRun, ManifestRead …
-                                                       ▲                                    │
-                                                       └─ look again ◀─ next round ◀─ members are taken
+    Arrived ─▶ member, committed ─▶ FindMembers ─▶ MembersFound ─ not complete: see that the timer is set
+                                                       │ complete
+                                                       ▼
+    timer, repeat, restart ───────────────────────▶ SetRang ─▶ FindMembers ─▶ Freeze ─▶ Frozen
+                                                       ▲                                  │
+                                                       │            closing, by compare-and-set
+                                                       │                                  │
+                                      look again ◀─ next round ◀─ members are taken ◀─ StartRun
+
+An arrival reads and writes the state alone; who may read and write objects hears the ring.
 
 What makes it exact:
 
@@ -171,8 +175,11 @@ class _Draft:
         name = timer_name(self.name, str(doc.opened), "set", doc.timers)
         return SetTimer(name, doc.due or self.now, SetRang(self.name))
 
-    def find(self, doc: Set, *, timed: bool = False, after: Arrived | None = None) -> None:
-        self.commands.append(FindMembers(self.name, _enough(self.trigger, doc), timed, after))
+    def find(
+        self, doc: Set, *, timed: bool = False, rung: bool = False, after: Arrived | None = None
+    ) -> None:
+        enough = _enough(self.trigger, doc)
+        self.commands.append(FindMembers(self.name, enough, timed, rung, after))
 
     def tell(self, doc: Set, what: str, why: str, announce: Announce | None = None) -> None:
         told = TellOfSet(self.name, doc.round, doc.pipeline, what, why, doc.key, announce)
@@ -199,7 +206,7 @@ def _arrived(draft: _Draft, event: Arrived) -> None:
             draft.put(noted)
         draft.find(noted, after=event)
     else:
-        _look(draft, doc)
+        draft.events.append(SetRang(draft.name))
 
 
 def _opened(draft: _Draft, event: Arrived) -> Set:
@@ -243,7 +250,7 @@ def _look(draft: _Draft, doc: Set) -> None:
     rings = doc.due is not None and draft.now >= doc.due
     if not rings:
         draft.commands.append(draft.timer(doc))
-    draft.find(doc, timed=rings)
+    draft.find(doc, timed=rings, rung=True)
 
 
 # Whether it is complete -----------------------------------------------------
@@ -254,14 +261,17 @@ def _found(draft: _Draft, event: MembersFound) -> None:
     if doc is None or doc.closing is not None or doc.round != event.round:
         return  # whoever closes it looks once more after that
     if _complete(draft.trigger, doc, event, draft.now):
-        draft.commands.append(Freeze(draft.name, doc.round))
+        if event.rung:
+            draft.commands.append(Freeze(draft.name, doc.round))
+        else:
+            draft.events.append(SetRang(draft.name))
         return
     wait = _wait(draft.trigger)
     rings = doc.due is None or draft.now >= doc.due
     late = wait is not None and event.waiting > 0 and (doc.due or 0) > draft.now + wait
     if not event.timed:
         if rings or late:
-            draft.find(doc, timed=True)
+            draft.find(doc, timed=True, rung=event.rung)
         return
     since = event.earliest if isinstance(draft.trigger, BatchTrigger) else event.newest
     if wait is not None and event.waiting and since is not None:
@@ -402,7 +412,7 @@ def _taken(draft: _Draft, event: ManifestRead) -> None:
     ended = draft.now if doc.closing.absent else doc.ended
     doc = replace(doc, closing=None, last=doc.closing.content, round=doc.round + 1, ended=ended)
     draft.arm(doc, draft.now + LONGEST_TIMER)
-    draft.find(doc)
+    draft.find(doc, rung=True)
 
 
 # Expiry ----------------------------------------------------------------------

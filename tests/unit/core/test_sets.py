@@ -79,7 +79,7 @@ class Story:
 
     def finds(self, waiting: int, earliest: int | None = None, newest: int | None = None) -> Decision:
         timed = earliest is not None or newest is not None
-        return self.hear(MembersFound("s", self.set.round, waiting, timed, earliest, newest))
+        return self.hear(MembersFound("s", self.set.round, waiting, timed, True, earliest, newest))
 
     def frozen(self, **fields: Any) -> Decision:
         told = {"round": self.set.round, "marked": self.set.marked, "manifest": "gs://m", "content": "c"}
@@ -125,12 +125,15 @@ def test_an_arrival_writes_its_member_alone_and_looks_after_that() -> None:
     assert kinds(decision) == [FindMembers]
 
 
-def test_an_arrival_that_is_told_again_writes_nothing_and_looks_again() -> None:
+def test_an_arrival_that_is_told_again_writes_nothing_and_rings() -> None:
     story = Story(PARTED)
     story.arrives("a", "orders")
-    decision = story.arrives("a", "orders")
-    assert decision.changes == ()
-    assert kinds(decision) == [SetTimer, FindMembers]
+    assert story.arrives("a", "orders") == Decision(events=(SetRang("s"),))
+
+
+def test_an_arrival_that_completes_a_set_touches_no_object_but_rings() -> None:
+    story = complete()
+    assert story.hear(MembersFound("s", 1, 0)) == Decision(events=(SetRang("s"),))
 
 
 def test_a_set_goes_by_the_plan_of_its_latest_arrival() -> None:
@@ -178,7 +181,7 @@ def test_the_first_of_a_new_batch_brings_its_window_forward() -> None:
     story = Story(BATCH)
     story.arrives("a")
     story.change(due=NOON + LONGEST_TIMER)
-    assert story.finds(1).commands == (FindMembers("s", 3, True),)
+    assert story.finds(1).commands == (FindMembers("s", 3, True, True),)
     story.finds(1, earliest=NOON - SECOND, newest=NOON)
     assert story.set.due == NOON - SECOND + MINUTE
 
@@ -229,10 +232,10 @@ def test_a_round_is_closed_in_one_write_that_holds_the_run_and_then_its_members_
 def test_whatever_comes_again_goes_on_with_a_round_that_is_being_closed() -> None:
     story = complete()
     first = story.frozen()
-    for event in (SetRang("s"), Arrived("s", "a", "p", story.plan.name, 0, {"day": "1"}, "orders")):
-        again = story.hear(event)
-        assert again.events == first.events
-        assert ReadManifest("s", 1, "gs://m") in again.commands
+    assert story.arrives("a", "orders").events == (SetRang("s"),)
+    again = story.hear(SetRang("s"))
+    assert again.events == first.events
+    assert ReadManifest("s", 1, "gs://m") in again.commands
 
 
 def test_an_arrival_that_comes_while_a_round_is_being_closed_waits_for_the_next() -> None:
