@@ -8,8 +8,9 @@ from typing import Any
 from onward.core import manifests
 from onward.core.errors import UserError
 from onward.core.events import SetRang
+from onward.core.manifests import MARK, SetTrigger
 from onward.core.pipeline import AbsentTrigger, BatchTrigger, ObjectsTrigger, PipelineTrigger
-from onward.core.sets import MARK, SetTrigger, set_trigger
+from onward.core.sets import set_trigger
 from onward.core.state import Member, Set
 from onward.plans import Plans
 from onward.ports import Objects, Store

@@ -9,10 +9,10 @@ from onward.core import manifests
 from onward.core.commands import FindMembers, Freeze, OfSet, ReadManifest, SweepMembers, TellOfSet
 from onward.core.errors import UserError
 from onward.core.events import Event, Frozen, ManifestRead, MembersFound, MembersSwept, SetRang
-from onward.core.manifests import MOST_OBJECTS, Manifest
+from onward.core.manifests import MARK, MOST_OBJECTS, Manifest, SetTrigger
 from onward.core.pipeline import AbsentTrigger, BatchTrigger, ObjectsTrigger, PipelineTrigger
 from onward.core.problems import shown
-from onward.core.sets import CHUNK, MARK, SetTrigger, is_marked, set_trigger
+from onward.core.sets import CHUNK, is_marked, set_trigger
 from onward.core.state import Member, MemberKey, Set, SetKey
 from onward.overlay import Known
 from onward.plans import Plans

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from onward.core.commands import Announce
-from onward.core.state import Key, Member, Node, NodeKey, Run, RunKey, Set, Waiter
+from onward.core.state import Backfill, Key, Member, Node, NodeKey, Run, RunKey, Set, Waiter
 from onward.ports import Ages, Listed, Versioned, Write
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class StoreDoor:
     def started(self, pipeline: str, since: int, limit: int) -> int:
         """See `ports.Store`."""
         return self.world.read(lambda: self.world.store.started(pipeline, since, limit))
+
+    def backfills(self, limit: int, *, open_only: bool = False) -> list[tuple[str, Backfill]]:
+        """See `ports.Store`."""
+        return self.world.read(lambda: self.world.store.backfills(limit, open_only=open_only))
 
     def runs(self, **which: Any) -> list[tuple[str, Run]]:
         """See `ports.Store`."""

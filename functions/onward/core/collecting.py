@@ -11,6 +11,7 @@ from onward.core import manifests, matching
 from onward.core.errors import UserError
 from onward.core.events import RunEnded
 from onward.core.facts import Tick
+from onward.core.manifests import MARK, SetTrigger
 from onward.core.matching import ObjectArrival
 from onward.core.naming import member_id, set_id
 from onward.core.params import bind, parse
@@ -18,7 +19,6 @@ from onward.core.pipeline import AbsentTrigger, BatchTrigger, ObjectsTrigger, Pi
 from onward.core.plan import Plan
 from onward.core.problems import shown
 from onward.core.schedules import moment, spoken
-from onward.core.sets import MARK, SetTrigger
 from onward.core.templates import render
 
 LONGEST_KEY = 1_024

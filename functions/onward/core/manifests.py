@@ -17,10 +17,13 @@ import msgspec
 
 from onward.core import matching
 from onward.core.errors import UserError
-from onward.core.pipeline import ObjectsTrigger
+from onward.core.pipeline import AbsentTrigger, BatchTrigger, ObjectsTrigger, PipelineTrigger
 from onward.core.problems import shown
 from onward.core.state import Member, Set
 
+SetTrigger = ObjectsTrigger | BatchTrigger | AbsentTrigger | PipelineTrigger
+MARK = "~mark"
+"""The part of a member that says that the round is complete: a marker, a manifest, a time of day."""
 MOST_OBJECTS = 10_000
 """What one set may hold."""
 LARGEST_LIST = 1024 * 1024

@@ -60,6 +60,7 @@ from onward.core.events import (
     StartRun,
 )
 from onward.core.horizon import HORIZON, LONGEST_TIMER
+from onward.core.manifests import MARK, SetTrigger
 from onward.core.naming import run_id, timer_name
 from onward.core.params import bind
 from onward.core.pipeline import (
@@ -74,11 +75,8 @@ from onward.core.plan import WIDTH, Plan
 from onward.core.problems import shown
 from onward.core.state import Closing, Document, Key, Member, MemberKey, Set, SetKey
 
-MARK = "~mark"
-"""The part of a member that says that the round is complete: a marker, a manifest, a time of day."""
 CHUNK = WIDTH - 1
 """Members that are dealt with in one commit, beside the set."""
-SetTrigger = ObjectsTrigger | BatchTrigger | AbsentTrigger | PipelineTrigger
 
 
 def scope(event: SetEvent) -> tuple[Key, ...]:

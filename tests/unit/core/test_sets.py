@@ -20,6 +20,7 @@ from onward.core.events import (
     StartRun,
 )
 from onward.core.horizon import HORIZON, LONGEST_TIMER
+from onward.core.manifests import MARK
 from onward.core.pipeline import (
     HOUR,
     MINUTE,
@@ -247,9 +248,9 @@ def test_an_arrival_that_comes_while_a_round_is_being_closed_waits_for_the_next(
 
 def test_what_was_frozen_in_an_earlier_round_or_under_another_marker_closes_nothing() -> None:
     story = complete(MARKED)
-    story.arrives("m1", sets.MARK)
+    story.arrives("m1", MARK)
     assert story.frozen(round=2) == Decision()
-    story.arrives("m2", sets.MARK)
+    story.arrives("m2", MARK)
     assert story.frozen(marked="m1") == Decision()
     assert story.frozen().events != ()
 
@@ -291,7 +292,7 @@ def test_a_run_that_can_not_start_is_told_and_holds_up_nothing() -> None:
 
 def test_a_manifest_that_is_none_is_told_once_and_waits_for_another() -> None:
     story = complete(MARKED)
-    story.arrives("m1", sets.MARK)
+    story.arrives("m1", MARK)
     decision = story.frozen(manifest="", problem="it is empty")
     assert TellOfSet in kinds(decision)
     assert story.set.marked is None
