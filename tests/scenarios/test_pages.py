@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from scenarios.harness.features import FEATURES, HERE, ROOT
+from scenarios.harness.features import FEATURES, HERE, ROOT, TO_COME
 
 PAGES = sorted(page for folder in ("triggers", "control") for page in (ROOT / "docs" / folder).glob("*.md"))
 BLOCK = re.compile(r"^```\w+\n(?:#|--) (?P<file>workflows/\S+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -34,3 +34,15 @@ def _told(file: Path) -> str:
 def test_every_page_is_about_a_feature(page: Path) -> None:
     kind = {"triggers": "trigger", "control": "control"}[page.parent.name]
     assert f"{kind}.{page.stem}" in FEATURES
+
+
+def test_every_trigger_and_every_way_to_control_has_a_page() -> None:
+    folders = {"trigger": "triggers", "control": "control"}
+    shown = {
+        f"{kind}.{page.stem}"
+        for kind, folder in folders.items()
+        for page in PAGES
+        if page.parent.name == folder
+    }
+    wanted = {name for name in FEATURES.keys() - TO_COME if not name.startswith("operating.")}
+    assert wanted - shown == set()

@@ -7,7 +7,9 @@ much later. Each message is in the shape in which the platform sends it.
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -41,6 +43,8 @@ FUNCTIONS = Path(main.__file__).parent
 AGAIN = 10 * SECOND
 """After this long, what was not acknowledged is delivered again."""
 TRIES = 12
+AT_ONCE = int(os.environ.get("AT_ONCE", "1"))
+"""Deliveries at the same time: more than one, and what follows is not the same each time."""
 LATEST = 4
 """A message's second delivery comes before so many actions more."""
 DOOR_OF = {
@@ -92,6 +96,7 @@ class Cloud:
         self._now: list[Delivery] = []
         self._late: list[tuple[int, Delivery]] = []
         self._settles = 0
+        self._threads = ThreadPoolExecutor(AT_ONCE)
         self._due: list[tuple[int, int, Delivery]] = []
         self._lines: list[Mapping[str, Any]] = []
         self._letters: list[str] = []
@@ -221,9 +226,7 @@ class Cloud:
     # How time passes
 
     def settle(self) -> None:
-        self._deliver()
-        while any(delivery.tries for _, _, delivery in self._due):  # nobody waits for these but Pub/Sub
-            self._pass(self._due[0][0])
+        self._until_quiet()
         self._deliver_late(self._settles)
         self._settles += 1
 
@@ -235,7 +238,12 @@ class Cloud:
         while any(when <= until for when, _ in self._late):
             self._now += (delivery for when, delivery in self._late if when <= until)
             self._late = [(when, delivery) for when, delivery in self._late if when > until]
-            self._deliver()
+            self._until_quiet()
+
+    def _until_quiet(self) -> None:
+        self._deliver()
+        while any(delivery.tries for _, _, delivery in self._due):  # nobody waits for these but Pub/Sub
+            self._pass(self._due[0][0])
 
     def advance(self, until: int) -> None:
         while self._due and self._due[0][0] <= until:
@@ -268,8 +276,14 @@ class Cloud:
 
     def _deliver(self) -> None:
         while self._now:
-            delivery = self._now.pop(self._rng.randrange(len(self._now)))
-            self._send(delivery)
+            some = [self._drawn() for _ in range(min(AT_ONCE, len(self._now)))]
+            list(self._threads.map(self._send, (each for each in some if each.door != "run_python")))
+            for each in some:
+                if each.door == "run_python":  # the process of a call belongs to a thread
+                    self._send(each)
+
+    def _drawn(self) -> Delivery:
+        return self._now.pop(self._rng.randrange(len(self._now)))
 
     def _send(self, delivery: Delivery) -> None:
         _, status = getattr(main, delivery.door)(_Request(delivery))
@@ -302,6 +316,7 @@ class Cloud:
 
     def close(self) -> None:
         self._calls.close()
+        self._threads.shutdown()
         self._served.__exit__(None, None, None)
 
 
