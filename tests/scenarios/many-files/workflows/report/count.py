@@ -1,0 +1,3 @@
+# workflows/report/count.py
+def count(date):
+    return int(date.replace("-", ""))

@@ -1,0 +1,3 @@
+# workflows/inner/half.py
+def half(n):
+    return n // 2

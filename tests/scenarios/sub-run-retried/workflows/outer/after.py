@@ -1,0 +1,3 @@
+# workflows/outer/after.py
+def after(run):
+    return len(run)
