@@ -35,7 +35,7 @@ def _pipeline(n: int, needs: Callable[[int], list[str]]) -> str:
     return "\n".join(lines)
 
 
-async def _run(folder: Path, pipeline: str) -> tuple[float, list[Node]]:
+async def measured(folder: Path, pipeline: str) -> tuple[float, list[Node]]:
     from onward.local.runtime import Runtime
 
     home = folder / "workflows" / "measured"
@@ -58,11 +58,11 @@ async def _run(folder: Path, pipeline: str) -> tuple[float, list[Node]]:
 
 
 async def _rate(folder: Path, pipeline: str) -> float:
-    took, nodes = await _run(folder, pipeline)
+    took, nodes = await measured(folder, pipeline)
     return len(nodes) / took
 
 
 async def _latency(folder: Path, pipeline: str) -> float:
-    _, nodes = await _run(folder, pipeline)
+    _, nodes = await measured(folder, pipeline)
     starts = sorted(node.started or 0 for node in nodes)
     return median(later - earlier for earlier, later in pairwise(starts)) / 1_000_000

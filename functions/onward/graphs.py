@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from onward.core.pipeline import (
     AbsentTrigger,
     BatchTrigger,
+    ForEach,
     MessageTrigger,
     ObjectsTrigger,
     ObjectTrigger,
@@ -54,9 +55,17 @@ def text(pipeline: Pipeline) -> str:
             branch = "─" if len(level) == 1 else "┬" if place == 0 else "└" if step is level[-1] else "├"
             label = str(number) if place == 0 else ""
             after = f"after {', '.join(step.needs)}" if step.needs else ""
-            columns = f"{step.name:{name_width}}  {step.kind:{kind_width}}  {after}"
+            each = f"each of {_list(step.for_each)}" if step.for_each is not None else ""
+            told = "; ".join(filter(None, (after, each)))
+            columns = f"{step.name:{name_width}}  {step.kind:{kind_width}}  {told}"
             lines.append(f"{label:>{number_width}} {branch} {columns}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def _list(each: ForEach) -> str:
+    """Where the items come from."""
+    found = each.objects or (each.items if isinstance(each.items, str) else f"{len(each.items):,} items")
+    return found if each.inner is None else f"{found}, and in each of {_list(each.inner)}"
 
 
 def mermaid(pipeline: Pipeline) -> str:

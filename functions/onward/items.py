@@ -162,7 +162,12 @@ def _last(
     # Positions in a lane: at `low` there is a document, at `high` there is none.
     low = dict.fromkeys(last, -1)
     high = {lane: -(-(items.count - lane) // width) for lane in last}
-    while halves := {lane: (low[lane] + high[lane]) // 2 for lane in last if high[lane] - low[lane] > 1}:
+    while halves := {
+        # A lane that has not begun is told by its first item.
+        lane: (low[lane] + high[lane]) // 2 if low[lane] >= 0 else 0
+        for lane in last
+        if high[lane] - low[lane] > 1
+    }:
         names = {lane: item_name(step.name, lane + half * width) for lane, half in halves.items()}
         nodes = _nodes(reads, run, names.values())
         for lane, half in halves.items():

@@ -9,8 +9,9 @@ import msgspec
 
 from onward.core.backfill import Backfill
 from onward.core.errors import NotFound
-from onward.core.naming import job_name, next_try, parse_job_name, try_number
+from onward.core.naming import item_name, job_name, next_try, parse_job_name, try_number
 from onward.core.plan import Plan, StepNode
+from onward.core.problems import listed, shown
 from onward.core.state import (
     BackfillKey,
     Backoff,
@@ -25,6 +26,7 @@ from onward.core.state import (
     Succeeded,
     UpstreamFailed,
 )
+from onward.items import nodes_of, progress
 from onward.plans import Plans
 from onward.ports import Objects, Store
 
@@ -57,10 +59,7 @@ class Views:
             "params": doc.params,
             "started": rfc3339(doc.started),
             "ended": rfc3339(doc.ended),
-            "steps": [
-                self._step(name, nodes[name], job_of(run, name, planned.number, nodes[name]))
-                for name, planned in plan.step_nodes()
-            ],
+            "steps": [self._step(run, name, planned, nodes[name]) for name, planned in plan.step_nodes()],
         }
 
     def details(self, run: str) -> dict[str, Any]:
@@ -122,16 +121,34 @@ class Views:
             for name, key in keys.items()
         }
 
-    def _step(self, name: str, node: Node, job: str | None) -> dict[str, Any]:
+    def items(self, run: str, step: str, first: int = 0, limit: int = 50) -> list[dict[str, Any]]:
+        """Some items of a step's `for_each`, from the one at that place on. Raises `NotFound`."""
+        _, plan = self._found(run)
+        whole = self._nodes(run, plan).get(step)
+        if whole is None:
+            names = [name for name, _ in plan.step_nodes()]
+            raise NotFound(f"run {run} has no step {shown(step)}; there are {listed(names)}")
+        if whole.items is None:
+            return []
+        if isinstance(whole.phase, Succeeded) and whole.phase.adopted is not None:
+            run = whole.phase.adopted  # its items are there
+        planned = plan.step_node(item_name(step, 0))
+        places = range(whole.items.count)[first : first + limit]
+        nodes = nodes_of(self._store, run, step, places)
+        return [self._step(run, name, planned, node) for name, node in nodes]
+
+    def _step(self, run: str, name: str, planned: StepNode, node: Node) -> dict[str, Any]:
+        items = node.items
         return {
             "name": name,
             "state": str(node.phase.__struct_config__.tag),
             "attempts": node.attempt,
             "started": rfc3339(node.started),
             "ended": rfc3339(node.ended),
-            "job": job,
+            "job": job_of(run, name, planned.number, node),
             "error": error_of(node),
             "output": self._output(node),
+            **({} if items is None else {"items": progress(self._store, planned.step, run, items)}),
         }
 
     def _output(self, node: Node) -> Any:

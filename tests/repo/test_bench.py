@@ -11,6 +11,7 @@ from bench.cold import Door, Life
 from bench.cold import report as cold_report
 from bench.entry_points import REQUESTS
 from bench.floor import Needs, chain, fan, open_steps, run
+from bench.items import figures, lines
 
 
 @pytest.mark.parametrize("needs", [chain(5), fan(5)])
@@ -63,3 +64,13 @@ def test_every_entry_point_is_measured() -> None:
     main = ast.parse((Path(__file__).parents[2] / "functions" / "main.py").read_text())
     doors = {each.name for each in main.body if isinstance(each, ast.FunctionDef) and each.name[0] != "_"}
     assert set(REQUESTS) == doors
+
+
+@pytest.mark.parametrize("lanes", [7, 40])
+def test_a_step_with_many_items_touches_a_handful_of_documents_for_each(lanes: int) -> None:
+    found = figures(400, lanes)
+    assert (found.state, found.items, found.joins) == ("succeeded", 400, 1)
+    assert found.written <= 3
+    assert found.read <= 40
+    assert found.largest < 16_000
+    assert "at most" in "\n".join(lines(found))

@@ -67,21 +67,28 @@ def sets(places: Places, pipeline: str | None, limit: int, as_json: bool) -> Non
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
+@click.option("--step", help="The items of this step, which runs over a list.")
+@click.option("--from", "first", type=click.IntRange(0), default=0, help="Of its items, from this one on.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=50, show_default=True, help="So many items.")
 @json_option
 @click.pass_obj
-def show(places: Places, run_id: str, as_json: bool) -> None:
+def show(places: Places, run_id: str, step: str | None, first: int, limit: int, as_json: bool) -> None:  # noqa: PLR0913, PLR0917 - Click's own
     """Show RUN and its steps. The first letters of a run's id are enough, here and everywhere."""
     from onward.cli.reading import reading
 
     with reading(places) as state:
-        details = state.views.details(state.find(run_id))
+        run = state.find(run_id)
+        if step is not None:
+            found = state.views.items(run, step, first, limit)
+        else:
+            details = state.views.details(run)
     if as_json:
-        click.echo(json.dumps(details))
+        click.echo(json.dumps(details if step is None else found))
         return
     from onward.cli.render import show as show_it
-    from onward.cli.render import whole
+    from onward.cli.render import steps, whole
 
-    show_it(whole(details, places))
+    show_it(whole(details, places) if step is None else steps({"steps": found}, limit))
 
 
 @click.command()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from onward.cli.places import Places
 from onward.core.errors import NotFound, UserError
 from onward.core.naming import job_name, try_number
-from onward.core.plan import Plan
+from onward.core.plan import Plan, StepNode
 from onward.core.problems import did_you_mean, listed, shown
 from onward.core.state import Node, NodeKey, Succeeded
 from onward.filling import Filling
@@ -70,7 +70,7 @@ class Reading(ABC):
         if plan is None:
             raise NotFound(f"there is no run {shown(run)}; `onward runs` lists them")
         names = [name for name, _ in plan.step_nodes()]
-        if step is not None and step not in names:
+        if step is not None and not isinstance(plan.node(step), StepNode):
             hint = did_you_mean(step, names) or f"there are {listed(names)}"
             raise NotFound(f"run {run} has no step {shown(step)}; {hint}")
         return [

@@ -19,6 +19,7 @@ SYMBOLS = {
     "waiting": ("·", "dim"),
     "submitting": ("▸", "cyan"),
     "running": ("▶", "bold cyan"),
+    "mapping": ("▶", "bold cyan"),
     "retrying": ("↻", "yellow"),
     "cancelling": ("■", "yellow"),
     "succeeded": ("✔", "green"),
@@ -43,7 +44,7 @@ _ERRORS = 3
 """Steps of which the error is told."""
 _MANY = 60
 """Steps that are listed one by one when a run is shown."""
-_IMPORTANCE = {"running": 0, "cancelling": 0, "submitting": 0, "retrying": 1, "failed": 2}
+_IMPORTANCE = {"running": 0, "mapping": 0, "cancelling": 0, "submitting": 0, "retrying": 1, "failed": 2}
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -120,6 +121,8 @@ def _remark(step: dict[str, Any]) -> Text:
             said = f"waits for {waits}"
         case "retrying":
             said, style = f"{text.local_times(waits)}: {text.gist(step)}", "yellow"
+        case "mapping" | "succeeded" if "items" in step:
+            said = text.items(step["items"])
         case "failed":
             said, style = text.gist(step), "red"
         case "upstream_failed" | "skipped":

@@ -85,6 +85,13 @@ def last_lines(text: str, count: int) -> list[str]:
     return [one_line(line, 500) for line in lines[-count:]]
 
 
+def items(counts: dict[str, int]) -> str:
+    """`317 of 1,000 succeeded, 3 failed, 32 running`"""
+    told = [f"{counts['succeeded']:,} of {counts['count']:,} succeeded"]
+    told += [f"{counts[what]:,} {what}" for what in ("failed", "running") if counts[what]]
+    return ", ".join(told)
+
+
 def gist(step: dict[str, Any]) -> str:
     """The line of a step's error that says most: an exception begins with it, a job's output ends with it."""
     error = step["error"] or ""
