@@ -10,12 +10,13 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 from onward import recovery
-from onward.core import attempts, readiness, runs, transition
+from onward.core import attempts, maps, readiness, runs, transition
 from onward.core.commands import CancelJob, Put, SetTimer, Submit
 from onward.core.draft import Draft
-from onward.core.events import Bell, Wake
+from onward.core.events import Bell, ItemList, Joined, Wake
+from onward.core.naming import item_name, item_of
 from onward.core.pipeline import Pipeline
-from onward.core.state import Node, Running, RunState, Skipped, Submitting, Succeeded
+from onward.core.state import Mapped, Node, Running, RunState, Skipped, Submitting, Succeeded, Tally
 from onward.engine import Engine
 from onward.stores.memory import MemoryStore
 
@@ -419,3 +420,79 @@ def a_step_is_looked_at_by_the_event_of_another() -> Any:
 
     original = readiness.ready
     return _both(patch.object(readiness, "ready", ready), _rules({(transition.Waiting, Wake): ready}))
+
+
+@mutation()
+def all_items_of_a_list_begin_together() -> Any:
+    begins = maps.begin
+
+    def begin(draft: Draft, name: str, node: Node, items: ItemList) -> None:
+        begins(draft, name, node, items)
+        draft.events += (Wake(draft.run_id, item_name(name, index)) for index in range(items.count))
+
+    def reached(draft: Draft, name: str, node: Node) -> Node | None:
+        return node if item_of(name) is None else replace(node, tally=Tally())
+
+    return _both(patch.object(maps, "begin", begin), patch.object(maps, "reached", reached))
+
+
+@mutation()
+def a_lane_is_over_with_its_first_item() -> Any:
+    tells = maps.after
+
+    def after(draft: Draft, name: str, *, echo: bool) -> tuple[str, ...]:
+        tells(draft, name, echo=echo)
+        return ()
+
+    return patch.object(maps, "after", after)
+
+
+@mutation()
+def a_step_does_not_wait_for_the_last_of_its_lanes() -> Any:
+    def lanes_of(step: Any, count: int, group: int | None = None) -> range:
+        found = original(step, count, group)
+        return found[1:] if len(found) > 1 else found
+
+    original = maps.lanes_of
+    return patch.object(maps, "lanes_of", lanes_of)
+
+
+@mutation()
+def a_lane_forgets_who_failed_before() -> Any:
+    original = maps._with
+
+    def with_(node: Node, index: int) -> Tally:
+        return original(replace(node, tally=None), index)
+
+    return patch.object(maps, "_with", with_)
+
+
+@mutation()
+def an_item_that_was_cancelled_counts_as_done() -> Any:
+    def tell(draft: Draft, parent: str, mark: Any) -> None:
+        original(draft, parent, None if mark is None else replace(mark, done=10_000))
+
+    original = maps._tell
+    return patch.object(maps, "_tell", tell)
+
+
+@mutation()
+def lanes_that_stand_still_are_not_looked_for() -> Any:
+    return _rules({(Mapped, Wake): _nothing})
+
+
+@mutation()
+def the_end_of_a_lane_is_not_told_again() -> Any:
+    original = maps._tell
+
+    def tell(draft: Draft, parent: str, mark: Any) -> None:
+        if mark is not None:
+            original(draft, parent, mark)
+
+    return patch.object(maps, "_tell", tell)
+
+
+@mutation()
+def an_end_that_is_told_again_does_not_reach_the_step() -> Any:
+    ended = [pair for pair in transition.STEP_RULES if pair[1] is Joined]
+    return _without(*ended)
