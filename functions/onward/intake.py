@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from onward.core import starting
-from onward.core.backfill import without
 from onward.core.backfilling import begin
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, StartRun, StopBackfill, Verdict
+from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, StopBackfill, Verdict
 from onward.core.facts import ByHand, Message, StopsBackfill, Tick, WantsBackfill
 from onward.core.naming import next_try, parse_job_name
 from onward.core.pipeline import Dataflow, Dataproc, DeleteCluster
 from onward.core.plan import WIDTH, Plan
-from onward.core.starting import Refused
-from onward.core.state import BackfillKey, Node, NodeKey, Run, RunKey, RunState
+from onward.core.starting import Refused, another_try
+from onward.core.state import BackfillKey, Node, NodeKey, Run, RunKey
 from onward.deployed import Deployed
 from onward.ingress.facts import (
     NOT_OURS,
@@ -112,12 +111,8 @@ class Intake:
         if self._run(again) is not None:
             # Not of the newest try: a repeat of this command would then start one more.
             return Ignored(f"run {command.run} was tried again already, as {again}")
-        if not run.state.ended:
-            raise UserError(f"run {command.run} is {run.state}: it can be tried again when it has ended")
-        if run.state is RunState.SUCCEEDED:
-            raise UserError(f"run {command.run} succeeded: there is nothing to try again")
-        plan = self._deployed.plan(run.pipeline).name if command.newest_plan else run.plan
-        return StartRun(again, run.pipeline, plan, run.params, without(run.trigger))
+        newest = self._deployed.plan(run.pipeline) if command.newest_plan else None
+        return another_try(command.run, run, newest)
 
     def _stopped(self, name: str, *, running: bool) -> Outcome:
         if not self._store.read([BackfillKey(name)]):

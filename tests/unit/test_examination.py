@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from onward.core.commands import Examine, Put
-from onward.core.events import Examined
+from onward.core.events import Bell, Event, Examined, JobState, StartRun, Submitted
 from onward.core.naming import next_try
 from onward.core.pipeline import Dataproc, Param, Pipeline, Python, Step
-from onward.core.plan import compile_plan
+from onward.core.plan import Plan, compile_plan
 from onward.core.state import Node, NodeKey, Run, RunKey, RunState, Skipped, Succeeded
 from onward.examination import examine, same
-from onward.ports import Write
+from onward.ports import Status, Write
 from unit.shelf import NOON, RUN, Shelf, step
 
 URI = "gs://work/a"
@@ -190,3 +190,48 @@ def test_a_newer_plan_means_the_same_by_a_step_that_does_the_same(change: Any, a
     after = compile_plan(Pipeline("p", steps, description="newer"), **given | change)
     name = steps[0].name
     assert same(before, after, name) is alike
+
+
+# By the newest plan, from start to end --------------------------------------
+
+
+def plan_of(*steps: Step) -> Plan:
+    return compile_plan(Pipeline("p", steps), {"work": "w"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "does"),
+    [
+        ("", "c d"),
+        ("a", "a b c d"),  # what rests on it is made again
+        ("b", "b c d"),
+        ("c", "c d"),
+    ],
+)
+def test_another_try_by_the_newest_plan_takes_over_only_what_means_the_same(changed: str, does: str) -> None:
+    """`c` failed; a and b had succeeded, and d is new."""
+    steps = {"a": step("a"), "b": step("b", "a"), "c": step("c", "b")}
+    made = Shelf(*steps.values(), alone=True)
+    made.service.states["c"] = Status(JobState.FAILED, "", None, "no")
+    play(made, StartRun(RUN, "p", plan_of(*steps.values()).name))
+    assert made.run().state is RunState.FAILED
+    if changed:
+        steps[changed] = step(changed, *steps[changed].needs, args={"new": 1})
+    newest = plan_of(*steps.values(), step("d", "c"))
+    made.engine.plans.add(newest)
+    made.service.states.clear()
+    made.service.requests.clear()
+    play(made, StartRun(next_try(RUN), "p", newest.name))
+    assert made.run(next_try(RUN)).state is RunState.SUCCEEDED
+    assert " ".join(request.node for request in made.service.requests) == does
+
+
+def play(made: Shelf, event: Event) -> None:
+    """Each job ends at once."""
+    waiting: list[Event] = [event]
+    while waiting:
+        turn = made.engine.turn([waiting.pop(0)])
+        for report in turn.reports:
+            waiting.append(report)
+            if isinstance(report, Submitted):
+                waiting.append(Bell(report.run, report.node, report.attempt))

@@ -17,12 +17,13 @@ from typing import Any, Protocol
 import msgspec
 
 from onward.core import collecting, matching
+from onward.core.backfill import without
 from onward.core.errors import UserError
 from onward.core.events import Arrived, RunEnded, StartRun
 from onward.core.facts import ByHand, Message, Tick
 from onward.core.giving import from_message, from_run, from_time, passes
 from onward.core.matching import ObjectArrival
-from onward.core.naming import run_id
+from onward.core.naming import next_try, run_id
 from onward.core.params import bind
 from onward.core.pipeline import (
     AbsentTrigger,
@@ -37,6 +38,7 @@ from onward.core.pipeline import (
 from onward.core.plan import Plan
 from onward.core.problems import shown
 from onward.core.schedules import is_named, spoken
+from onward.core.state import Run, RunState
 
 MOST_HOPS = 16
 """Runs that start one another in a row: more is taken for a loop."""
@@ -98,6 +100,20 @@ def by_hand(asked: ByHand, deployed: Deployed, deployment: str = "") -> StartRun
     facts = {"on": "hand", "key": key} | ({"force": True} if asked.force else {})
     found = _Start(("hand", key), facts, lambda _: asked.params)
     return _start(deployed.plan(asked.pipeline), found, deployment)
+
+
+def another_try(run: str, doc: Run, newest: Plan | None = None) -> StartRun:
+    """The next try of a run that has ended, by its own plan or by the newest. Raises `UserError`."""
+    if not doc.state.ended:
+        raise UserError(f"run {run} is {doc.state.value}: it can be tried again when it has ended")
+    if doc.state is RunState.SUCCEEDED:
+        raise UserError(f"run {run} succeeded: there is nothing to try again")
+    if newest is None:
+        return StartRun(next_try(run), doc.pipeline, doc.plan, doc.params, without(doc.trigger))
+    declared = {param.name for param in newest.pipeline.params}
+    kept = {name: value for name, value in doc.params.items() if name in declared and value is not None}
+    params = bind(newest.pipeline.params, kept)
+    return StartRun(next_try(run), doc.pipeline, newest.name, params, without(doc.trigger))
 
 
 def _start(plan: Plan, found: _Start, deployment: str) -> StartRun:

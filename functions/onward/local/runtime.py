@@ -17,18 +17,16 @@ from typing import Any
 
 import msgspec
 
-from onward.core.backfill import without
 from onward.core.backfilling import begin
 from onward.core.commands import TellOfSet
-from onward.core.errors import NotFound, UserError
+from onward.core.errors import NotFound
 from onward.core.events import Bell, CancelRun, Event, RunEnded, StartRun, StopBackfill
 from onward.core.facts import ByHand, Message, WantsBackfill
 from onward.core.matching import ObjectArrival
-from onward.core.naming import next_try
 from onward.core.pipeline import Pipeline, topics, watched
 from onward.core.sets import spoken
-from onward.core.starting import Fact, Refused, by_hand, spelled, starts
-from onward.core.state import BackfillKey, Key, NodeKey, Run, RunKey, RunState
+from onward.core.starting import Fact, Refused, another_try, by_hand, spelled, starts
+from onward.core.state import BackfillKey, Key, NodeKey, Run, RunKey
 from onward.engine import Engine
 from onward.filling import Filling
 from onward.local.announcements import AnnouncementFile
@@ -198,17 +196,11 @@ class Runtime:
         """Start the next try of a run that has ended, and take over what succeeded. Returns its id."""
         run = self.views.newest_try(run)
         doc = self._run(run)
-        if not doc.state.ended:
-            raise UserError(f"run {run} is {doc.state.value}: it can be tried again when it has ended")
-        if doc.state is RunState.SUCCEEDED:
-            raise UserError(f"run {run} succeeded: there is nothing to try again")
-        plan = doc.plan
         if newest_plan:
             self._deployed.refresh()
-            plan = self._deployed.plan(doc.pipeline).name
-        again = next_try(run)
-        await self._done(StartRun(again, doc.pipeline, plan, doc.params, without(doc.trigger)))
-        return again
+        start = another_try(run, doc, self._deployed.plan(doc.pipeline) if newest_plan else None)
+        await self._done(start)
+        return start.run
 
     async def begin_backfill(self, wanted: WantsBackfill) -> str:
         """Begin a backfill. Returns its id once it is committed; the same key is the same one."""

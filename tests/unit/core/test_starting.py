@@ -21,7 +21,8 @@ from onward.core.pipeline import (
 )
 from onward.core.plan import Plan, compile_plan
 from onward.core.schedules import name
-from onward.core.starting import MOST_HOPS, Fact, Refused, by_hand, starts
+from onward.core.starting import MOST_HOPS, Fact, Refused, another_try, by_hand, starts
+from onward.core.state import Run, RunState
 
 MONDAY = 1_793_606_400_000_000
 """2026-11-02T03:00:00 in New York, the night after the one in which summer time ended there."""
@@ -278,3 +279,49 @@ def test_the_16th_run_in_a_row_is_started_and_the_17th_is_not(hops: int) -> None
     ended = RunEnded("0" * 20, "weather", "succeeded", {}, {"on": "pipeline", "hops": hops})
     (only,) = starts(ended, Deployed(follower))
     assert isinstance(only, StartRun if hops < MOST_HOPS else Refused)
+
+
+# Another try --------------------------------------------------------------
+
+RUN = "a" * 20
+AS_IT_WAS = compile_plan(Pipeline("p", (Step("a", Python("a.py", "a")),), params=(DATE, Param("old", "int"))))
+
+
+def ended(state: RunState = RunState.FAILED, **params: object) -> Run:
+    given = {"date": "2026-11-22", "old": 3} | params
+    return Run("p", AS_IT_WAS.name, state, 1, given, {"on": "hand", "force": True}, ended=2)
+
+
+def test_another_try_is_the_same_run_again_by_its_own_plan() -> None:
+    assert another_try(RUN, ended()) == StartRun(
+        f"{RUN}~2", "p", AS_IT_WAS.name, {"date": "2026-11-22", "old": 3}, {"on": "hand", "force": True}
+    )
+
+
+def test_another_try_by_the_newest_plan_has_the_parameters_of_that() -> None:
+    rows = Param("rows", "int", required=False, default=5)
+    newest = compile_plan(Pipeline("p", (Step("a", Python("a.py", "a")),), params=(DATE, rows)))
+    start = another_try(f"{RUN}~2", ended(), newest)
+    assert (start.run, start.plan) == (f"{RUN}~3", newest.name)
+    assert start.params == {"date": "2026-11-22", "rows": 5}
+
+
+def test_another_try_by_a_newest_plan_that_asks_for_more_is_refused() -> None:
+    newest = compile_plan(
+        Pipeline("p", (Step("a", Python("a.py", "a")),), params=(DATE, Param("by", "string")))
+    )
+    with pytest.raises(UserError, match=r"the parameter `by` \(string\) is missing"):
+        another_try(RUN, ended(), newest)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (RunState.RUNNING, "it can be tried again when it has ended"),
+        (RunState.CANCELLING, "it can be tried again when it has ended"),
+        (RunState.SUCCEEDED, "there is nothing to try again"),
+    ],
+)
+def test_only_a_run_that_ended_otherwise_is_tried_again(state: RunState, why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        another_try(RUN, ended(state))
