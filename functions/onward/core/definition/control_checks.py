@@ -39,6 +39,9 @@ def _unless_exists(step: Step, pipeline: Pipeline, root: Node, report: Report) -
     at = ("steps", step.name, "unless_exists")
     if step.unless_exists is not None and root.at(("steps", step.name, "outputs")) is None:
         report.say(root.line_at(at), at, "the step says nothing of what it makes", "add `outputs`")
+    if step.unless_exists is not None and step.for_each is not None:
+        hint = "remove one of the two"
+        report.say(root.line_at(at), at, "is not for a step with `for_each`", hint)
     arrives = any(isinstance(trigger, ObjectTrigger) for trigger in pipeline.triggers)
     if step.unless_exists == "newer" and not step.inputs and not arrives:
         message = "newer than what? No object starts the run"

@@ -42,6 +42,7 @@ from unit.core.definition.loading import SOUND, STEP, problems
         ("needs: [clean]", "needs: [clean]\n    unless_exists: older", "19: steps.totals.unless_exists: must be true or `newer`, not `older`"),
         ("needs: [clean]", "needs: [clean]\n    inputs: [gs://b/x]", "19: steps.totals.inputs: nothing asks how old they are; add `unless_exists: newer`"),
         ("needs: [clean]", 'needs: [clean]\n    inputs: ["gs://b/{{ dat }}"]', "19: steps.totals.inputs: no parameter is named `dat`; did you mean `date`?"),
+        ("needs: [clean]", "needs: [clean]\n    outputs: [gs://b/x]\n    unless_exists: true\n    for_each: [1]", "20: steps.totals.unless_exists: is not for a step with `for_each`; remove one of the two"),
         # streaming
         ("main: clean.py,", "main: clean.py, until: tel,", "12: steps.clean.dataflow.until: there is no step `tel`; did you mean `tell`?"),
         ("main: clean.py,", "main: clean.py, until: clean,", "12: steps.clean.dataflow.until: waits for itself"),
