@@ -1,4 +1,5 @@
-"""The pipelines of a folder: each `<folder>/pipeline.yaml` with the files beside it, and the `env.yaml`."""
+"""The pipelines of a folder: each `<folder>/pipeline.yaml` with the files beside it, the `env.yaml` and the
+`pools.yaml`."""
 
 from __future__ import annotations
 
@@ -7,12 +8,15 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from onward.artifacts import content_hash
+from onward.core import pools
 from onward.core.definition import functions, loader
 from onward.core.definition.parsing import MAX_TEXT
 from onward.core.errors import BadPipeline, Conflict
@@ -21,8 +25,10 @@ from onward.core.pipeline import Pipeline, Python
 from onward.core.problems import Finding, Problem, shown
 from onward.core.sub_runs import misfits
 
+V = TypeVar("V")
 PIPELINE = "pipeline.yaml"
 ENV = "env.yaml"
+POOLS = "pools.yaml"
 APART = frozenset(["__pycache__", "sample"])
 """Folders that are no part of a pipeline: `sample` holds example input."""
 MAX_FILES = 1_000
@@ -50,6 +56,12 @@ class Catalog(msgspec.Struct, frozen=True):
     pipelines: Mapping[str, Entry]
     env: Mapping[str, str]
     problems: tuple[Problem, ...] = ()
+    pools: Mapping[str, int] = {}
+    """The sizes of those that pipelines share."""
+
+    def limit(self, gate: str) -> int | None:
+        """The size of a gate, see `core.gates`."""
+        return pools.limit(gate, {name: entry.pipeline for name, entry in self.pipelines.items()}, self.pools)
 
 
 class _Unfit(Exception):
@@ -65,7 +77,10 @@ def read(where: Path, env_file: Path | None = None, *, strict: bool = False) -> 
     """
     where = where.parent if where.name == PIPELINE else where
     alone = (where / PIPELINE).is_file()
-    env, problems = _env(env_file or (where.parent if alone else where) / ENV)
+    beside = where.parent if alone else where
+    env, problems = _values(env_file or beside / ENV, loader.load_env)
+    sizes, faults = _values(beside / POOLS, loader.load_pools)
+    problems += faults
     found: dict[str, Entry] = {}
     folders = [where] if alone else _folders(where)
     if not folders:
@@ -85,12 +100,18 @@ def read(where: Path, env_file: Path | None = None, *, strict: bool = False) -> 
     together: dict[str, list[Finding]] = {}
     if strict and not alone:
         together = misfits(sound, unread=len(found) < len(folders))
+    for name, pipeline in sound.items():
+        together.setdefault(name, []).extend(pools.unknown(pipeline, sizes))
     for name, findings in loops(sound.values(), env).items():
         together[name] = together.get(name, []) + findings
     for name, findings in together.items():
+        if not findings:
+            continue
         entry = found.pop(name)
         problems.extend(loader.locate(findings, entry.text, str(entry.folder / PIPELINE)))
-    return Catalog(found, env, tuple(problems))
+    for name, entry in found.items():
+        found[name] = replace(entry, pipeline=pools.assigned(entry.pipeline, sizes))
+    return Catalog(found, env, tuple(problems), sizes)
 
 
 def snapshot(entry: Entry, into: Path) -> Path:
@@ -120,11 +141,13 @@ def snapshot(entry: Entry, into: Path) -> Path:
     return target
 
 
-def _env(file: Path) -> tuple[dict[str, str], list[Problem]]:
+def _values(
+    file: Path, load: Callable[[str, str], tuple[dict[str, V], tuple[Problem, ...]]]
+) -> tuple[dict[str, V], list[Problem]]:
     if not file.exists():
         return {}, []
     try:
-        values, problems = loader.load_env(_text(file), str(file))
+        values, problems = load(_text(file), str(file))
     except BadPipeline as error:
         return {}, [problem for problem in error.problems if isinstance(problem, Problem)]
     return values, list(problems)

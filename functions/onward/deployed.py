@@ -75,6 +75,10 @@ class Deployed:
     def _followed(self) -> set[str]:
         return followed(self.pipelines.values())
 
+    def limit(self, gate: str) -> int | None:
+        """The size of a gate, see `core.gates`."""
+        return self.catalog.limit(gate)
+
     def plan(self, name: str) -> Plan:
         """The plan of a pipeline, stored. Raises `NotFound`."""
         plan = self._compiled.get(name)

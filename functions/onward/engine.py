@@ -283,7 +283,8 @@ class Engine:
         plan = self._plan(run)
         ref = jobs.ref(plan, run, node, attempt, command.job)
         status = self._service(plan, node).status(ref)
-        return jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
+        verdict = jobs.verdict(plan, ref, status, belled=command.belled, orphaned=command.orphaned)
+        return replace(verdict, lost=command.lost)
 
     def verdict(self, ref: JobRef, status: Status, *, read: bool = True) -> Verdict:
         """What a status means for its step. Not `read`: the service said it by itself, unasked."""

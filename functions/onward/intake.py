@@ -9,7 +9,7 @@ from onward.core import starting
 from onward.core.backfilling import begin
 from onward.core.commands import SetTimer
 from onward.core.errors import NotFound, UserError
-from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, StopBackfill, Verdict
+from onward.core.events import Bell, CancelRun, Event, Room, RunEnded, SetPaused, StopBackfill, Verdict
 from onward.core.facts import ByHand, Message, StopsBackfill, Tick, WantsBackfill
 from onward.core.naming import next_try, parse_job_name
 from onward.core.pipeline import Dataflow, Dataproc, DeleteCluster
@@ -26,6 +26,7 @@ from onward.ingress.facts import (
     ObjectFinalized,
     Poison,
     Rang,
+    Switch,
     Told,
 )
 from onward.messaging.tasks import EARLY
@@ -74,12 +75,8 @@ class Intake:
                     yield starting.by_hand(fact, self._deployed, self._deployment)
                 case Message() | Tick():
                     yield from self._starts(fact)
-                case Command():
+                case Command() | Switch() | WantsBackfill() | StopsBackfill():
                     yield self._commanded(fact)
-                case WantsBackfill(pipeline=pipeline):
-                    yield begin(fact, self._deployed.plan(pipeline), self._deployment)
-                case StopsBackfill(backfill=name, running=running):
-                    yield self._stopped(name, running=running)
                 case Doorbell():
                     yield from self._rung(fact)
                 case Told(event=RunEnded() as ended):
@@ -101,7 +98,19 @@ class Intake:
         if not found:
             yield Ignored(f"{starting.spelled(fact)} matches no pipeline")
 
-    def _commanded(self, command: Command) -> Outcome:
+    def _commanded(self, command: Command | Switch | WantsBackfill | StopsBackfill) -> Outcome:
+        match command:
+            case Command():
+                return self._of_run(command)
+            case Switch(command=named, pipeline=pipeline, at=at):
+                self._deployed.plan(pipeline)  # or it can't be meant
+                return SetPaused(pipeline, named == "pause", at)
+            case WantsBackfill(pipeline=pipeline):
+                return begin(command, self._deployed.plan(pipeline), self._deployment)
+            case StopsBackfill(backfill=name, running=running):
+                return self._stopped(name, running=running)
+
+    def _of_run(self, command: Command) -> Outcome:
         run = self._run(command.run)
         if run is None:
             raise NotFound(f"there is no run {command.run}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from onward.core.backfill import Backfill
 from onward.core.errors import NotFound
+from onward.core.gates import runs_gate
 from onward.core.naming import item_name, job_name, next_try, parse_job_name, try_number
 from onward.core.plan import Plan, StepNode
 from onward.core.problems import listed, shown
@@ -19,6 +21,9 @@ from onward.core.state import (
     Failed,
     Node,
     NodeKey,
+    PipelineKey,
+    PipelineState,
+    Queued,
     Run,
     RunKey,
     Running,
@@ -30,6 +35,7 @@ from onward.items import nodes_of, progress
 from onward.plans import Plans
 from onward.ports import Objects, Store
 
+MOST_COUNTED = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -99,6 +105,24 @@ class Views:
         if found is None or not isinstance(found.doc, Backfill):
             raise NotFound(f"there is no backfill {name}; `onward backfills` lists them")
         return found.doc
+
+    def pipelines(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Of each: whether it is paused, how many of its runs wait for admission, how many are under way."""
+        states = self._store.read([PipelineKey(name) for name in names])
+        found = []
+        for name in names:
+            state = states.get(PipelineKey(name))
+            waiting = self._store.count("waiters", runs_gate(name), MOST_COUNTED)
+            under_way = self._store.runs(pipeline=name, open_only=True, limit=MOST_COUNTED)
+            found.append(
+                {
+                    "pipeline": name,
+                    "paused": bool(state and isinstance(state.doc, PipelineState) and state.doc.paused),
+                    "waiting": waiting,
+                    "active": max(0, len(under_way) - waiting),
+                }
+            )
+        return found
 
     def newest_try(self, run: str) -> str:
         """The latest try of a run that was tried again."""
@@ -219,6 +243,8 @@ def waits_for(name: str, plan: Plan, nodes: dict[str, Node]) -> str:
     """What a step is waiting for, in a few words; empty when it waits for nothing."""
     node = nodes[name]
     match node.phase:
+        case Queued(gate=gate):
+            return f"a slot of {gate.partition(':')[2]}"
         case Backoff(until=until, attempt=attempt):
             return f"attempt {attempt} at {rfc3339(until)}"
         case phase if phase.ended or node.attempt:

@@ -111,6 +111,7 @@ class Cloud:
         )
         engine.on_run = _tell
         engine.followed = lambda name: self._deployed.followed(name)  # noqa: PLW0108 - made when needed
+        engine.limit = lambda gate: self._deployed.limit(gate)  # noqa: PLW0108 - made when needed
         engine.on_set = _tell_of_set
         engine.announcer = self._announcer
         return engine

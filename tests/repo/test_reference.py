@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import click
 import pytest
 from onward.cli.main import cli
 from onward.core import matching, params, templates
-from onward.core.definition.checks import NOT_YET
 from onward.core.definition.grammar import PIPELINE
 from onward.core.definition.records import Field, Listing, Named, Record
 from onward.core.definition.shapes import Shape, Span, Whole
@@ -49,15 +47,14 @@ def code(text: str) -> list[str]:
 
 
 def records(shape: Shape, at: tuple[str, ...] = ()) -> Iterator[tuple[str, Record]]:
-    """Every record of the grammar whose keys are carried out, by the key that holds it."""
+    """Every record of the grammar, by the key that holds it."""
     match shape:
         case Record(fields=fields):
-            done = {key: field for key, field in fields.items() if (*at, key) not in NOT_YET}
             named = [key for key in at if key != "*"]
             # A step may be a run of a pipeline, and a trigger wait for the end of one.
             title = "trigger.pipeline" if at == ("trigger", "pipeline") else named[-1] if named else ""
-            yield title, replace(shape, fields=done)
-            for key, field in done.items():
+            yield title, shape
+            for key, field in fields.items():
                 yield from records(field.shape, (*at, key))
         case Named(item=item):
             yield from records(item, (*at, "*"))

@@ -63,7 +63,7 @@ def compile_(places: Places, path: Path | None, output: Path, env: Path | None, 
     try:
         output.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".compiling-", dir=output) as new:
-            _write(found, env or path / "env.yaml", kept, Path(new))
+            _write(found, env or path / "env.yaml", path / "pools.yaml", kept, Path(new))
             _replace(Path(new), output)
     except OSError as error:
         raise click.UsageError(f"{error.filename or output}: {error.strerror}") from None
@@ -150,11 +150,11 @@ def _kept(earlier: Path) -> Iterator[tuple[str, Path]]:
             yield id_, source
 
 
-def _write(catalog: Catalog, env: Path, kept: Mapping[str, Path], output: Path) -> None:
+def _write(catalog: Catalog, env: Path, pools: Path, kept: Mapping[str, Path], output: Path) -> None:
     """What was checked is copied, and all else is made from the copy: it can't change any more."""
     from onward import ringing
     from onward.artifacts import ringing_object
-    from onward.catalog import ENV, read
+    from onward.catalog import ENV, POOLS, read
     from onward.cli.manifest import definitions, manifest
     from onward.core.errors import Conflict
     from onward.core.plan import compile_plan
@@ -162,13 +162,18 @@ def _write(catalog: Catalog, env: Path, kept: Mapping[str, Path], output: Path) 
 
     workflows = output / "workflows"
     workflows.mkdir()
-    if env.is_file():
-        shutil.copyfile(env, workflows / ENV)
+    for file, name in ((env, ENV), (pools, POOLS)):
+        if file.is_file():
+            shutil.copyfile(file, workflows / name)
     for entry in catalog.pipelines.values():
         for name in entry.files:
             _copy(entry.folder / name, workflows / entry.folder.name / name)
     copied = read(workflows)
-    if copied.problems or copied.env != catalog.env or _hashes(copied) != _hashes(catalog):
+    if (
+        copied.problems
+        or (copied.env, copied.pools) != (catalog.env, catalog.pools)
+        or _hashes(copied) != _hashes(catalog)
+    ):
         raise Conflict("the pipelines changed while they were compiled; compile again")
     plans = {
         name: compile_plan(entry.pipeline, copied.env, entry.files)

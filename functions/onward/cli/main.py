@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from onward.cli import backfilling, demo, features, files, looking, running, up
+from onward.cli import backfilling, demo, features, files, looking, running, steering, up
 from onward.cli.compile import compile_
 from onward.cli.interruption import Left
 from onward.cli.places import STATE, WORKFLOWS, Places
@@ -83,6 +83,9 @@ for command in (
     backfilling.backfill,
     backfilling.backfills,
     backfilling.stop_backfill,
+    steering.pipelines,
+    steering.pause,
+    steering.resume,
     files.validate,
     compile_,
     files.graph,

@@ -17,6 +17,7 @@ from onward.core.naming import is_run_id
 
 SYMBOLS = {
     "waiting": ("·", "dim"),
+    "queued": ("◦", "cyan"),
     "submitting": ("▸", "cyan"),
     "running": ("▶", "bold cyan"),
     "mapping": ("▶", "bold cyan"),
@@ -44,7 +45,15 @@ _ERRORS = 3
 """Steps of which the error is told."""
 _MANY = 60
 """Steps that are listed one by one when a run is shown."""
-_IMPORTANCE = {"running": 0, "mapping": 0, "cancelling": 0, "submitting": 0, "retrying": 1, "failed": 2}
+_IMPORTANCE = {
+    "running": 0,
+    "mapping": 0,
+    "cancelling": 0,
+    "submitting": 0,
+    "queued": 1,
+    "retrying": 1,
+    "failed": 2,
+}
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -117,7 +126,7 @@ def _remark(step: dict[str, Any]) -> Text:
     waits = text.one_line(step.get("waits_for") or "")
     said, style = "", "dim"
     match step["state"]:
-        case "waiting" if waits:
+        case "waiting" | "queued" if waits:
             said = f"waits for {waits}"
         case "retrying":
             said, style = f"{text.local_times(waits)}: {text.gist(step)}", "yellow"
@@ -298,3 +307,16 @@ def _starter(trigger: dict[str, Any]) -> str:
             return f"the end of run {run} of {pipeline}"
         case _:
             return str(trigger.get("on"))
+
+
+def pipelines_table(found: Iterable[dict[str, Any]]) -> Table:
+    """One line for each pipeline."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("pipeline", "state", "under way", "waiting"):
+        table.add_column(column, no_wrap=True, justify="left" if column in ("pipeline", "state") else "right")
+    table.add_column("started by")  # gives way first
+    for each in found:
+        state, style = ("paused", "yellow") if each["paused"] else ("active", "")
+        counts = (f"{each[name]:,}" for name in ("active", "waiting"))
+        table.add_row(each["pipeline"], Text(state, style), *counts, _cut(", ".join(each["triggers"]), "dim"))
+    return table

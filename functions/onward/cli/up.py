@@ -95,7 +95,7 @@ class _Teller:
     def _tell(self, run: str) -> None:
         from onward.cli.render import by
         from onward.cli.text import as_json, duration
-        from onward.core.state import Run, RunKey
+        from onward.core.state import Run, RunKey, RunState
 
         key = RunKey(run)
         found = self._runtime.store.read([key]).get(key)
@@ -103,7 +103,8 @@ class _Teller:
             return
         if run not in self._open:
             self._open.add(run)
-            _print(f"run {run} of {doc.pipeline} started {by(doc.trigger)}", doc.started)
+            how = "waits to start," if doc.state is RunState.QUEUED else "started"
+            _print(f"run {run} of {doc.pipeline} {how} {by(doc.trigger)}", doc.started)
         if doc.late and doc.ended is None and run not in self._late:
             self._late.add(run)
             _print(f"run {run} of {doc.pipeline} is late: it goes on for longer than expected")

@@ -161,7 +161,7 @@ def look(draft: Draft, name: str, node: Node, event: Bell) -> None:
     if isinstance(node.phase, Backoff) and node.phase.attempt != node.attempt:
         draft.repeat_timer(name, node.timers, node.phase.until)
     else:
-        draft.commands.append(ReadStatus(draft.run_id, name, event.attempt, node.job))
+        draft.commands.append(ReadStatus(draft.run_id, name, event.attempt, node.job, lost=node.lost))
 
 
 def check(draft: Draft, name: str, node: Node, event: Wake) -> None:
@@ -174,13 +174,24 @@ def check(draft: Draft, name: str, node: Node, event: Wake) -> None:
     elif event.orphaned or draft.now + SLACK >= phase.due:
         if timeout is not None and event.orphaned:
             draft.repeat_timer(name, node.timers + 1, phase.since + timeout)
-        read = ReadStatus(draft.run_id, name, node.attempt, node.job, belled=False, orphaned=event.orphaned)
-        draft.commands.append(read)
+        draft.commands.append(_unasked(draft, name, node, event))
+
+
+def _unasked(draft: Draft, name: str, node: Node, event: Wake) -> ReadStatus:
+    asked = ReadStatus(draft.run_id, name, node.attempt, node.job, lost=node.lost)
+    return replace(asked, belled=False, orphaned=event.orphaned)
+
+
+def _of_an_earlier_job(node: Node, event: Verdict) -> bool:
+    """It was lost, and another one has followed while that was on its way."""
+    return event.state is JobState.LOST and event.lost is not None and event.lost < node.lost
 
 
 def judge(draft: Draft, name: str, node: Node, event: Verdict) -> None:
     """What one status read said of a job that should be running."""
     if isinstance(node.phase, Backoff) and node.phase.attempt != node.attempt:
+        return
+    if _of_an_earlier_job(node, event):
         return
     match event.state:
         case JobState.SUCCEEDED:
@@ -300,8 +311,7 @@ def check_stopped(draft: Draft, name: str, node: Node, event: Wake) -> None:
     phase = node.phase
     assert isinstance(phase, Cancelling)
     if event.orphaned or draft.now + SLACK >= phase.due:
-        read = ReadStatus(draft.run_id, name, node.attempt, node.job, belled=False, orphaned=event.orphaned)
-        draft.commands.append(read)
+        draft.commands.append(_unasked(draft, name, node, event))
     else:
         stop_again(draft, name, node, event)
 
@@ -317,6 +327,8 @@ def judge_stopped(draft: Draft, name: str, node: Node, event: Verdict) -> None:
     """What one status read said of a job that was told to stop."""
     phase = node.phase
     assert isinstance(phase, Cancelling)
+    if _of_an_earlier_job(node, event):
+        return
     match event.state:
         case JobState.SUCCEEDED:
             draft.end(name, node, Succeeded(event.output, event.output_uri), "before it could be stopped")

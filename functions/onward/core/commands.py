@@ -33,6 +33,8 @@ class ReadStatus(msgspec.Struct, frozen=True):
     """The service's own id, where it is known."""
     belled: bool = True
     orphaned: bool = False
+    lost: int = 0
+    """How often the attempt's job had been lost before."""
 
 
 class CancelJob(msgspec.Struct, frozen=True):

@@ -182,6 +182,8 @@ class Verdict(msgspec.Struct, frozen=True, tag_field="event", tag="verdict"):
     read: bool = True
     """False: the service said it by itself, unasked."""
     orphaned: bool = False
+    lost: int | None = None
+    """How often the attempt's job had been lost when it was asked about: a job may have followed since."""
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag_field="event", tag="run_ended"):

@@ -51,6 +51,8 @@ class Message(msgspec.Struct, frozen=True):
     attributes: Mapping[str, str] = {}
     delivery: int | None = None
     """Counts the deliveries, where the subscription has a dead-letter topic."""
+    published: str | None = None
+    """When, as RFC 3339, if it says so."""
 
     def attribute(self, name: str) -> str | None:
         """HTTP has no upper case in the names of an unwrapped message's attributes."""
@@ -70,6 +72,7 @@ class _PushedMessage(msgspec.Struct, frozen=True):
     attributes: dict[str, str] | None = None
     message_id: Int64 | None = msgspec.field(default=None, name="messageId")
     same_id: Int64 | None = msgspec.field(default=None, name="message_id")
+    published: str | None = msgspec.field(default=None, name="publishTime")
 
 
 class _Push(msgspec.Struct, frozen=True):
@@ -144,12 +147,13 @@ def _wrapped(body: bytes) -> Message:
         raise BadEvent("a pushed message must have a messageId")
     data = from_base64(message.data or "", "the message's data")
     delivery = None if push.delivery is None else int64(push.delivery, "deliveryAttempt")
-    return Message(str(given), data, message.attributes or {}, delivery)
+    return Message(str(given), data, message.attributes or {}, delivery, message.published)
 
 
 def _unwrapped(headers: Mapping[str, str], body: bytes) -> Message:
     attributes = {name: value for name, value in headers.items() if not _HTTP.fullmatch(name)}
-    return Message(headers["x-goog-pubsub-message-id"], body, attributes)
+    published = headers.get("x-goog-pubsub-publish-time")
+    return Message(headers["x-goog-pubsub-message-id"], body, attributes, published=published)
 
 
 def letter(request: Request) -> tuple[bytes, Mapping[str, str]]:

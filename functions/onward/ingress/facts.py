@@ -32,6 +32,15 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     newest_plan: bool = False
 
 
+class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Have a pipeline's next runs wait, or go on."""
+
+    command: Literal["pause", "resume"]
+    pipeline: str
+    at: int = 0
+    """When it was given (µs); what the message itself says of that is not taken."""
+
+
 class Doorbell(msgspec.Struct, frozen=True):
     """A service says that something of its own may have ended: where to look, never what became of it."""
 
@@ -69,6 +78,7 @@ Fact = (
     | Message
     | Tick
     | Command
+    | Switch
     | Doorbell
     | Told
     | Rang

@@ -6,6 +6,7 @@ start      {"pipeline": ..., "params": {...}, "key": ..., "force": false}, of wh
 command    {"command": "cancel" | "retry", "run": ..., "newest_plan": false}
            {"command": "backfill", "pipeline": ..., "from": ..., "to": ...}, see `facts.WantsBackfill`
            {"command": "stop-backfill", "backfill": ..., "running": false}
+           {"command": "pause" | "resume", "pipeline": ...}
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from onward.core import facts
 from onward.core.errors import BadEvent
 from onward.core.facts import ByHand, StopsBackfill, WantsBackfill
 from onward.core.problems import listed, shown
-from onward.ingress.decoding import decode, run_id
+from onward.ingress.decoding import decode, microseconds, run_id
 from onward.ingress.envelope import ID, TOPIC, TOPIC_HEADER, CloudEvent, Message, Request, opened
-from onward.ingress.facts import Command, Facts, Result, parser
+from onward.ingress.facts import Command, Facts, Result, Switch, parser
 
 _START = '{"pipeline": "weather", "params": {}}'
 _COMMAND = '{"command": "cancel", "run": "..."}'
+_SWITCH = '{"command": "pause", "pipeline": "..."}'
 _BACKFILL = '{"command": "backfill", "pipeline": "...", "from": "2026-11-01", "to": "2026-11-22"}'
 _STOP = '{"command": "stop-backfill", "backfill": "..."}'
-_COMMANDS = ("cancel", "retry", "backfill", "stop-backfill")
+_COMMANDS = ("cancel", "retry", "pause", "resume", "backfill", "stop-backfill")
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -57,6 +59,10 @@ def parse_command(request: Request) -> Result:
         case Command() as command:
             run_id(command.run)
             return Facts((command,))
+        case Switch() as switch:
+            told = message.published
+            at = request.at if told is None else microseconds(told, "the time of publishing")
+            return Facts((msgspec.structs.replace(switch, at=at),))
         case WantsBackfill() as wanted:
             return Facts((msgspec.structs.replace(wanted, key=wanted.key or message.id),))
         case StopsBackfill() as stops:
@@ -73,13 +79,15 @@ def read_start(data: bytes, attributes: Mapping[str, str], place: str) -> ByHand
     return ByHand(pipeline, decode(data or b"{}", dict[str, Any], what, "the parameters as an object"), key)
 
 
-def read_command(data: bytes, place: str) -> Command | WantsBackfill | StopsBackfill:
+def read_command(data: bytes, place: str) -> Command | Switch | WantsBackfill | StopsBackfill:
     """Raises `BadEvent`, which calls the message `place`."""
     what = f"the data of {place}"
     named = decode(data, _Named, what, _COMMAND).command
     match named:
         case "cancel" | "retry":
             return decode(data, Command, what, _COMMAND)
+        case "pause" | "resume":
+            return decode(data, Switch, what, _SWITCH)
         case "backfill":
             return decode(data, WantsBackfill, what, _BACKFILL)
         case "stop-backfill":

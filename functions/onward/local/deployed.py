@@ -48,6 +48,10 @@ class Deployed:
         """The sound ones, by name."""
         return {name: entry.pipeline for name, entry in self._catalog.pipelines.items()}
 
+    def limit(self, gate: str) -> int | None:
+        """The size of a gate, see `core.gates`."""
+        return self._catalog.limit(gate)
+
     def plan(self, name: str) -> Plan:
         """The plan of a pipeline, stored together with its files. Raises `NotFound` or `BadPipeline`."""
         plan = self._compiled.get(name)

@@ -115,6 +115,11 @@ class Emulated:
         self._publish(COMMAND, {"command": "cancel", "run": run})
         await self._until_run(run, lambda doc: doc is not None and doc.state is not RunState.RUNNING)
 
+    async def set_paused(self, pipeline: str, *, paused: bool) -> None:
+        """Have the pipeline's next runs wait, or go on."""
+        self._plan(pipeline)
+        self._publish(COMMAND, {"command": "pause" if paused else "resume", "pipeline": pipeline})
+
     async def retry(self, run: str, *, newest_plan: bool = False) -> str:
         """Start the next try of a run that has ended, and take over what succeeded. Returns its id."""
         run = self.views.newest_try(run)

@@ -20,7 +20,7 @@ import msgspec
 from onward.core.backfilling import begin
 from onward.core.commands import TellOfSet
 from onward.core.errors import NotFound
-from onward.core.events import Bell, CancelRun, Event, RunEnded, StartRun, StopBackfill
+from onward.core.events import Bell, CancelRun, Event, RunEnded, SetPaused, StartRun, StopBackfill
 from onward.core.facts import ByHand, Message, WantsBackfill
 from onward.core.matching import ObjectArrival
 from onward.core.pipeline import Pipeline, topics, watched
@@ -91,6 +91,7 @@ class Runtime:
         self.engine.followed = lambda pipeline: pipeline in self._deployed.followed
         self._events = EventLoop(self.engine, loop, say)
         self._deployed = Deployed(workflows.absolute(), self.folder.files, self.engine.plans, say)
+        self.engine.limit = self._deployed.limit
         self.views = Views(self.store, objects)
         self.filling = Filling(self.store, objects)
         self._ledger = Ledger(self.store.connection)
@@ -191,6 +192,12 @@ class Runtime:
         """Cancel a run. Returns once that is committed; the run ends when its jobs have."""
         self._run(run)
         await self._done(CancelRun(run))
+
+    async def set_paused(self, pipeline: str, *, paused: bool) -> None:
+        """Have the pipeline's next runs wait, or go on. Returns once that is committed."""
+        self._deployed.refresh()
+        self._deployed.plan(pipeline)
+        await self._done(SetPaused(pipeline, paused, self._clock.now()))
 
     async def retry(self, run: str, *, newest_plan: bool = False) -> str:
         """Start the next try of a run that has ended, and take over what succeeded. Returns its id."""

@@ -15,7 +15,7 @@ import msgspec
 from onward.core import facts
 from onward.core.errors import NotFound, OnwardError, UserError
 from onward.core.problems import listed, shown
-from onward.ingress.facts import Command
+from onward.ingress.facts import Command, Switch
 from onward.ingress.messages import read_command, read_start
 
 START = "onward-start"
@@ -46,6 +46,7 @@ class Runs(Protocol):
     async def retry(self, run: str, *, newest_plan: bool = False) -> str: ...
     async def begin_backfill(self, wanted: facts.WantsBackfill) -> str: ...
     async def stop_backfill(self, backfill: str, *, running: bool) -> None: ...
+    async def set_paused(self, pipeline: str, *, paused: bool) -> None: ...
     async def deliver(self, message: facts.Message) -> Sequence[str]: ...
     def topics(self) -> Collection[str]: ...
 
@@ -69,7 +70,7 @@ async def publish(runs: Runs, topic: str, messages: Sequence[Message]) -> list[P
 
 class _Asked(NamedTuple):
     id: str
-    what: facts.ByHand | Command | facts.WantsBackfill | facts.StopsBackfill | facts.Message
+    what: facts.ByHand | Command | Switch | facts.WantsBackfill | facts.StopsBackfill | facts.Message
 
 
 def _read(runs: Runs, topic: str, message: Message, place: str) -> _Asked:
@@ -99,12 +100,13 @@ async def _do(runs: Runs, asked: _Asked) -> Sequence[str]:
             return (await runs.retry(run, newest_plan=newest_plan),)
         case facts.WantsBackfill(key=key) as wanted:
             await runs.begin_backfill(msgspec.structs.replace(wanted, key=key or asked.id))
-            return ()
         case facts.StopsBackfill(backfill=backfill, running=running):
             await runs.stop_backfill(backfill, running=running)
-            return ()
+        case Switch(command=command, pipeline=pipeline):
+            await runs.set_paused(pipeline, paused=command == "pause")
         case facts.Message() as message:
             return await runs.deliver(message)
+    return ()
 
 
 def _raise_first(done: Sequence[Sequence[str] | BaseException]) -> None:

@@ -49,10 +49,7 @@ FEATURES = {
 }
 TO_COME = frozenset(
     {
-        "control.pool",
-        "control.max_active_runs",
         "operating.backfill",
-        "operating.pause",
     }
 )
 """No scenario proves these yet."""

@@ -9,6 +9,8 @@ from onward.core.errors import BadEvent
 from onward.ingress.envelope import MAX_BODY, CloudEvent, Message, opened
 from unit.ingress.envelopes import binary, payload, push, pushed, request, structured, unwrapped
 
+PUBLISHED = "2026-09-01T08:00:00.109Z"
+
 
 def message(**members: object) -> Message:
     body = push(b"{}")
@@ -26,16 +28,17 @@ def test_a_message_is_the_same_by_eventarc_in_both_modes_and_by_a_push(wrap):
         "22222222222222222",
         b'{"run_id":"r20260901","node_id":"clean","attempt":1}',
         {"run_id": "r20260901", "node_id": "clean", "attempt": "1"},
+        published=PUBLISHED,
     )
 
 
 def test_a_push_tells_how_often_it_was_delivered():
-    assert opened(pushed(b"x", {"a": "b"})) == Message("77", b"x", {"a": "b"}, delivery=4)
+    assert opened(pushed(b"x", {"a": "b"})) == Message("77", b"x", {"a": "b"}, 4, PUBLISHED)
 
 
 def test_a_push_without_wrapper_is_a_message_with_the_attributes_that_are_headers():
     found = opened(unwrapped({"a": 1}, {"eventType": "OBJECT_FINALIZE"}))
-    assert found == Message("77", b'{"a": 1}', {"eventtype": "OBJECT_FINALIZE"})
+    assert found == Message("77", b'{"a": 1}', {"eventtype": "OBJECT_FINALIZE"}, published=PUBLISHED)
     assert isinstance(found, Message)
     assert found.attribute("eventType") == "OBJECT_FINALIZE"
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from onward.core.facts import ByHand, Message, StopsBackfill, WantsBackfill
 from onward.ingress.envelope import letter
-from onward.ingress.facts import Command, Facts, Poison
+from onward.ingress.facts import Command, Facts, Poison, Switch
 from onward.ingress.messages import parse, parse_command
 from unit.ingress.envelopes import RUN, binary, payload, push, pushed, request, unwrapped
 
@@ -59,13 +59,24 @@ def test_a_command_begins_or_stops_a_backfill_whose_key_is_the_message_if_it_giv
     assert parse_command(pushed(stop)) == Facts((StopsBackfill("b" * 12, True),))
 
 
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_pause_is_as_old_as_its_message_whatever_that_says_itself(command):
+    told = 1_788_249_600_109_000
+    for said in ({}, {"at": 5}):
+        found = parse_command(pushed({"command": command, "pipeline": "weather", **said}))
+        assert found == Facts((Switch(command, "weather", told),))
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
         (
             {"command": "halt", "run": RUN},
-            "there is no command `halt`; there are `cancel`, `retry`, `backfill` and `stop-backfill`",
+            "there is no command `halt`; there are `cancel`, `retry`, `pause`, `resume`, `backfill` and "
+            "`stop-backfill`",
         ),
+        ({"command": "pause", "run": RUN}, "unknown field `run`"),
+        ({"command": "resume"}, "missing required field `pipeline`"),
         ({"command": "backfill", "from": "2026-01-01"}, "missing required field `pipeline`"),
         ({"command": "backfill", "pipeline": "p", "parallel": "4"}, "Expected `int`, got `str`"),
         ({"command": "stop-backfill", "run": RUN}, "unknown field `run`"),

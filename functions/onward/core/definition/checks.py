@@ -14,14 +14,13 @@ from onward.core.definition import set_checks
 from onward.core.definition.control_checks import check_controls
 from onward.core.definition.ending_checks import check_endings
 from onward.core.definition.for_each_checks import check_for_each
-from onward.core.definition.grammar import CONTROLS, POLICIES
 from onward.core.definition.graph import Ancestors, ancestors
 from onward.core.definition.nodes import Node
 from onward.core.definition.references import HEADS, check_texts
 from onward.core.definition.trigger_checks import checked
-from onward.core.definition.triggers import TRIGGER
 from onward.core.pipeline import Dataflow, Dataproc, Param, Pipeline, Step
-from onward.core.problems import Path, Report, shown
+from onward.core.pools import unfit
+from onward.core.problems import Report, shown
 
 RESERVED = HEADS | {
     "range",
@@ -45,7 +44,6 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     pipeline = replace(pipeline, params=tuple(_param(param, root, report) for param in pipeline.params))
     pipeline = replace(pipeline, triggers=checked(pipeline, root, env, report))
     pipeline = replace(pipeline, triggers=set_checks.checked(pipeline, root, env, report))
-    _not_yet(root, report)
     names = {step.name for step in pipeline.steps}
     alike: dict[str, str] = {}
     for handler in pipeline.handlers:
@@ -64,30 +62,10 @@ def check(pipeline: Pipeline, root: Node, env: Mapping[str, str], report: Report
     _drains(pipeline, before, root, report)
     check_controls(pipeline, root, report)
     check_endings(pipeline, root, report)
+    for each in unfit(pipeline):
+        report.say(root.line_at(each.at), each.at, each.message, each.hint)
     check_texts(pipeline, before, root, env, report)
     return pipeline
-
-
-ENDINGS = ("deadline", "expect_within", "on_failure", "on_success", "announce")
-DONE = ("object", "objects", "batch", "absent_by", "message", "schedule", "pipeline")
-NOT_YET: frozenset[Path] = frozenset(
-    [
-        *(("trigger", key) for key in TRIGGER.fields if key not in DONE),
-        *(("steps", "*", key) for key in CONTROLS),
-        *((key,) for key in POLICIES if key not in ENDINGS),
-    ]
-)
-"""Keys that the grammar has and nothing carries out yet."""
-
-
-def _not_yet(root: Node, report: Report) -> None:
-    for path in sorted(NOT_YET, key=str):
-        head, _, rest = path[0], path[1:2], path[2:]
-        found = root.at((head,)) if rest and path[1] == "*" else None
-        names = found.value if found is not None and isinstance(found.value, dict) else ()
-        for at in [(head, name, *rest) for name in names] if names else [path]:
-            if root.at(at) is not None:
-                report.say(root.line_at(at), at, "is not supported yet")
 
 
 def _param(param: Param, root: Node, report: Report) -> Param:

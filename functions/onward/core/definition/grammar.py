@@ -166,21 +166,6 @@ STEP = Record(
     },
     one_of=tuple(KINDS),
 )
-CONTROLS = (
-    "pool",
-    "priority",
-)
-POLICIES = (
-    "max_active_runs",
-    "on_conflict",
-    "max_runs_per_hour",
-    "priority",
-    "deadline",
-    "expect_within",
-    "on_failure",
-    "on_success",
-    "announce",
-)
 
 HANDLER = Record(
     partial(_step, "~handler"),

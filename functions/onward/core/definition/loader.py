@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 from onward.core.definition.checks import check
 from onward.core.definition.grammar import PIPELINE
-from onward.core.definition.names import IDENTIFIER
+from onward.core.definition.names import IDENTIFIER, NAME
+from onward.core.definition.nodes import Node
 from onward.core.definition.parsing import parse
-from onward.core.definition.shapes import Text
+from onward.core.definition.shapes import Text, Whole
 from onward.core.pipeline import Pipeline
 from onward.core.problems import Finding, Problem, Report, shown
 
@@ -44,13 +45,31 @@ def load_env(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]
     """The values of an `env.yaml`: text by name; and the problems of those that were left out."""
     report = Report(file, text.count("\n") + 1)
     values: dict[str, str] = {}
+    for name, node in _mapping(text, "values", report):
+        if not re.fullmatch(IDENTIFIER.pattern, name):
+            report.say(node.line, (name,), f"{shown(name)} can't be named in a template", IDENTIFIER.hint)
+        values[name] = Text().read(node, (name,), report)
+    return values, report.problems
+
+
+def load_pools(text: str, file: str) -> tuple[dict[str, int], tuple[Problem, ...]]:
+    """The sizes of a `pools.yaml` by name; and the problems of those that were left out."""
+    report = Report(file, text.count("\n") + 1)
+    sizes: dict[str, int] = {}
+    for name, node in _mapping(text, "sizes", report):
+        if not re.fullmatch(NAME.pattern, name):
+            report.say(node.line, (name,), f"{shown(name)} is not {NAME.wants}", NAME.hint)
+        elif size := Whole(1, 1_000).read(node, (name,), report):
+            sizes[name] = size
+    return sizes, report.problems
+
+
+def _mapping(text: str, what: str, report: Report) -> Iterable[tuple[str, Node]]:
     empty = all(line.lstrip().startswith("#") or not line.strip() for line in text.splitlines())
     root = None if empty else parse(text, report)
-    if root is not None and not isinstance(root.value, dict):
-        report.say(1, (), "must be a mapping from names to values")
-    elif root is not None and isinstance(root.value, dict):
-        for name, node in root.value.items():
-            if not re.fullmatch(IDENTIFIER.pattern, name):
-                report.say(node.line, (name,), f"{shown(name)} can't be named in a template", IDENTIFIER.hint)
-            values[name] = Text().read(node, (name,), report)
-    return values, report.problems
+    if root is None:
+        return ()
+    if isinstance(root.value, dict):
+        return root.value.items()
+    report.say(1, (), f"must be a mapping from names to {what}")
+    return ()

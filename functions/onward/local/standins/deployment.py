@@ -68,6 +68,7 @@ def upload(source: Path, home: Path, buckets: Buckets) -> Uploaded:
     archive.mkdir(parents=True)
     definitions.mkdir()
     (archive / catalog.ENV).write_bytes(msgspec.json.encode(found.env))
+    (archive / catalog.POOLS).write_bytes(msgspec.json.encode(found.pools))
     clusters = set()
     for entry in found.pipelines.values():
         copy = catalog.snapshot(entry, code)
