@@ -140,8 +140,8 @@ def parse_job_name(name: str) -> JobName | None:
 
 def item_place(node: str) -> str:
     """The node's name as part of a place in an order: items of a step in the order of their indices."""
-    step, _, index = node.rstrip("]").partition("[")
-    return f"{step}-{int(index):06d}" if index else node
+    item = item_of(node)
+    return node if item is None else f"{item[0]}-{item[1]:06d}"
 
 
 def timer_name(run: str, node: str, purpose: str, n: int) -> str:
