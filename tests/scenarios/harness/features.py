@@ -44,14 +44,10 @@ FEATURES = {
     "control.loops": "Runs that start runs end: loops are refused, hops and runs per hour are bounded",
     "operating.cancel": "A run that is cancelled stops its jobs",
     "operating.retry": "A run that failed is tried again from what failed",
-    "operating.backfill": "Runs for a range of dates, or for the objects that are there",
+    "control.backfill": "Runs for a range of dates, or for the objects that are there",
     "operating.pause": "A paused pipeline keeps what would start it, and starts it when it is resumed",
 }
-TO_COME = frozenset(
-    {
-        "operating.backfill",
-    }
-)
+TO_COME = frozenset({})
 """No scenario proves these yet."""
 
 
