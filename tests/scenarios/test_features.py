@@ -6,7 +6,8 @@ import json
 
 from click.testing import CliRunner
 from onward.cli.main import cli
-from scenarios.harness.features import DATA, FEATURES, PAGE, TO_COME, data, page, scenarios, table
+from scenarios.harness.features import DATA, FEATURES, HERE, PAGE, TO_COME, data, page, scenarios, table
+from scenarios.harness.scenario import Action, Expected, Scenario
 
 FOUND = scenarios()
 
@@ -35,3 +36,10 @@ def test_the_command_prints_the_table() -> None:
         assert line.endswith(", ".join(proof.scenario for proof in feature.proofs))
     rows = json.loads(CliRunner().invoke(cli, ["features", "--json"]).output)
     assert [row["feature"] for row in rows] == [feature.name for feature in table(FOUND)]
+
+
+def test_every_word_of_a_scenario_is_in_its_readme() -> None:
+    told = (HERE / "README.md").read_text()
+    for kind in (Action, Expected, Scenario):
+        for name in kind.__struct_encode_fields__:
+            assert f"{name}:" in told or f"`{name}`" in told, f"{kind.__name__}: {name}"

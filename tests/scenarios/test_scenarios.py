@@ -50,7 +50,7 @@ def test_it_goes_as_it_says_and_alike_through_both_doors(  # noqa: PLR0913, PLR0
         with closing(door):
             play(scenario, door, jobs, killed=killed)
             runs = traces(door, jobs)
-            found[name] = "\n".join(map(str, [*runs, *announced(door)]))
+            found[name] = "\n".join([*(run.common for run in runs), *map(str, announced(door))])
             problems = unlike(scenario.expect, runs) + untold(scenario, door) + door.troubles
         assert not problems, "\n".join([f"{name}:", *problems])
     assert len(set(found.values())) == 1, "\n".join(f"{name}:\n{runs}" for name, runs in found.items())

@@ -84,6 +84,13 @@ class Trace(msgspec.Struct, frozen=True):
     submits: dict[str, list[int]]
     """The attempts of each step that a service took."""
     outputs: dict[str, Any]
+    trigger: dict[str, Any] = {}
+    """Its facts: generations, and the order in which the cloud tells, are each door's own."""
+
+    @property
+    def common(self) -> str:
+        """What both doors must have alike."""
+        return str(msgspec.structs.replace(self, trigger={}))
 
 
 def play(scenario: Scenario, door: Door, jobs: Jobs, *, killed: bool) -> None:
@@ -172,6 +179,7 @@ def _trace(door: Door, jobs: Jobs, run: str, doc: Run) -> Trace:
         {name: states(node) for name, node in sorted(nodes.items())},
         submits,
         {name: _output(door, node) for name, node in sorted(nodes.items()) if _has_output(node)},
+        doc.trigger,
     )
 
 
@@ -241,6 +249,7 @@ def _fits(expected: Expected, trace: Trace) -> bool:
     return (
         (expected.pipeline, expected.number, expected.state) == (trace.pipeline, trace.number, trace.state)
         and _within(expected.params, msgspec.json.decode(trace.params))
+        and _within(expected.trigger, trace.trigger)
         and all(trace.steps.get(name, "") == states for name, states in expected.steps.items())
         and _within(expected.outputs, trace.outputs)
         and expected.error in trace.error
