@@ -437,17 +437,6 @@ def all_items_of_a_list_begin_together() -> Any:
 
 
 @mutation()
-def a_lane_is_over_with_its_first_item() -> Any:
-    tells = maps.after
-
-    def after(draft: Draft, name: str, *, echo: bool) -> tuple[str, ...]:
-        tells(draft, name, echo=echo)
-        return ()
-
-    return patch.object(maps, "after", after)
-
-
-@mutation()
 def a_step_does_not_wait_for_the_last_of_its_lanes() -> Any:
     def lanes_of(step: Any, count: int, group: int | None = None) -> range:
         found = original(step, count, group)

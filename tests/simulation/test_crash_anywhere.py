@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from onward.core.events import CancelRun, StartRun
 from onward.core.naming import run_id
-from onward.core.pipeline import HOUR, MINUTE, SECOND, Pipeline, Python, Retry, Step
+from onward.core.pipeline import HOUR, MINUTE, SECOND, ForEach, Pipeline, Python, Retry, Step
 from onward.core.plan import compile_plan
 
 from simulation.cloud import Cloud
@@ -25,7 +26,12 @@ def step(name: str, *needs: str, retry: Retry | None = None, outputs: tuple[str,
 CHAIN = (step("a"), step("b", "a", outputs=("gs://work/b",)), step("c", "b"))
 DIAMOND = (step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
 WIDE = (step("a"), *(step(f"s{n}", "a") for n in range(34)), step("z", *(f"s{n}" for n in range(34))))
-PIPELINES = {"chain": CHAIN, "diamond": DIAMOND, "wide": WIDE}
+LIST = (
+    step("a"),
+    replace(step("m", "a"), for_each=ForEach(list(range(5))), max_parallel=2),
+    step("z", "m"),
+)
+PIPELINES = {"chain": CHAIN, "diamond": DIAMOND, "wide": WIDE, "list": LIST}
 
 
 def calm(kind: type[World], steps: tuple[Step, ...]) -> World:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from onward.core.commands import Find, Submit
-from onward.core.events import CancelRun, Found, ItemList, JobState, Joined, Verdict, Wake
+from onward.core.events import CancelRun, Examined, Found, ItemList, JobState, Joined, Verdict, Wake
 from onward.core.maps import Mark
 from onward.core.naming import next_try
 from onward.core.pipeline import HOUR, Allowance, ForEach
@@ -20,6 +20,7 @@ from onward.core.state import (
     Submitting,
     Succeeded,
     Tally,
+    WaiterKey,
 )
 from unit.core.telling import NOON, RUN, Life, only, retried, step
 
@@ -315,3 +316,46 @@ def test_a_step_that_succeeded_is_taken_over_as_a_whole_with_its_list() -> None:
     assert again.phase("m") == Succeeded(adopted=RUN)
     assert again.node("m").items == LIST
     assert live(again) == ["z"]
+
+
+# Beside other features --------------------------------------------------
+
+
+def test_a_pool_counts_items_and_not_the_step() -> None:
+    life = Life(step("m", for_each=ForEach([]), max_parallel=2, pool="database"))
+    life.start()
+    for begins in life.hear(Examined(RUN, "m", items=ItemList(3, "lists/3"))).events:
+        life.hear(begins)
+    assert life.state("m") == "mapping"
+    assert [life.state(f"m[{index}]") for index in range(3)] == ["queued", "queued", "waiting"]
+    waiters = [key for key in life.docs if isinstance(key, WaiterKey)]
+    assert len(waiters) == 2
+
+
+def test_a_condition_is_about_the_step_and_looked_at_once() -> None:
+    life = Life(step("m", for_each=ForEach([]), condition="{{ true }}"), step("z", "m"))
+    life.start()
+    life.examined("m", wanted=False, items=LIST)
+    assert life.state("m") == "skipped"
+    assert life.state("z") == "skipped"
+
+
+def test_an_item_whose_outputs_are_there_is_done_without_a_job() -> None:
+    life = mapped(2, unless_exists="exists", outputs=("gs://w/{{ item }}",))
+    assert live(life) == []
+    life.examined("m[0]", done=True)
+    assert life.state("m[0]") == "succeeded"
+    life.examined("m[1]")
+    assert live(life) == ["m[1]"]
+
+
+def test_the_job_of_an_item_leads_back_to_it() -> None:
+    plan = mapped(3).plan
+    assert plan.numbered(0, 2) == "m[2]"
+    assert plan.numbered(0) is None, "the step has no job of its own"
+    assert plan.numbered(1) == "z"
+    assert plan.numbered(1, 2) is None, "`z` has no items"
+    found = plan.step_node("m[2]")
+    assert (found.step.name, found.number, found.step.for_each) == ("m", 0, None)
+    for name in ("m[x]", "z[1]", "m[01]", "m["):
+        assert plan.node(name) is None
