@@ -43,8 +43,8 @@ class Filling:
     def _set(self, name: str, doc: Set) -> Iterator[dict[str, Any]]:
         plan = self._plans.get(doc.plan)
         trigger = set_trigger(plan, SetRang(name), doc)
-        if trigger is None or doc.ended is not None:
-            return
+        if trigger is None or isinstance(trigger, AbsentTrigger):
+            return  # of what is awaited there is a set only once it has come, or was absent
         waiting = self._store.members(name, "waiting", SHOWN)
         if doc.round > 1 and not waiting:
             return
@@ -61,7 +61,7 @@ class Filling:
             "here": [
                 {
                     "part": "" if member.part == MARK else member.part,
-                    "name": member.facts.get("name", member.facts.get("time", "")),
+                    "name": member.facts.get("name", ""),
                     "at": rfc3339(member.at),
                 }
                 for _, member in waiting
@@ -82,8 +82,8 @@ class Filling:
                 return _more(count - len(waiting))
             case PipelineTrigger(pipelines=pipelines):
                 return [each for each in pipelines if each not in doc.parts]
-            case AbsentTrigger(match=patterns):
-                return [] if waiting else [manifests.glob(each, doc.key) for each in patterns]
+            case AbsentTrigger():
+                return []
             case ObjectsTrigger(count=int() as count):
                 names = {member.facts.get("name") for _, member in waiting}
                 return _more(count - len(names)) if len(waiting) < SHOWN else []

@@ -431,7 +431,8 @@ def _swept(draft: _Draft, event: MembersSwept) -> None:
         draft.commands.append(SweepMembers(draft.name))
         return
     draft.changes[SetKey(draft.name)] = Delete(SetKey(draft.name))
-    if doc.round == 1 and doc.ended is None and members:
+    awaited = isinstance(draft.trigger, AbsentTrigger)  # on a day of which nobody asked for it
+    if doc.round == 1 and members and not awaited:
         draft.tell(doc, "expired", "it was never complete; its members are forgotten")
 
 

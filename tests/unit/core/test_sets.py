@@ -25,6 +25,7 @@ from onward.core.pipeline import (
     HOUR,
     MINUTE,
     SECOND,
+    AbsentTrigger,
     BatchTrigger,
     ObjectsTrigger,
     Param,
@@ -320,6 +321,14 @@ def test_a_set_to_which_nothing_comes_is_removed_when_its_time_is_over() -> None
     (told,) = decision.commands
     assert isinstance(told, TellOfSet)
     assert told.what == "expired"
+
+
+def test_an_object_that_came_on_a_day_of_which_nobody_asks_is_forgotten_in_silence() -> None:
+    story = Story(compiled(AbsentTrigger("06:00", bucket="landing", match=("{date}",))))
+    story.arrives("a")
+    story.now += HORIZON
+    assert story.hear(MembersSwept("s", ("a",), False)).commands == ()
+    assert story.docs == {}
 
 
 def test_a_set_to_which_something_came_in_the_last_moment_is_kept() -> None:
