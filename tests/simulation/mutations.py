@@ -16,6 +16,7 @@ from onward.core.draft import Draft
 from onward.core.events import Bell, ItemList, Joined, Wake
 from onward.core.naming import item_name, item_of
 from onward.core.pipeline import Pipeline
+from onward.core.plan import decode_plan
 from onward.core.state import Mapped, Node, Running, RunState, Skipped, Submitting, Succeeded, Tally
 from onward.engine import Engine
 from onward.stores.memory import MemoryStore
@@ -405,7 +406,7 @@ def what_follows_a_failure_hides_it_from_the_run() -> Any:
         for step in pipeline.steps:
             planned = plan.nodes[step.name]
             plan.nodes[step.name] = replace(planned, step=step, always=step.when == "always")
-        return plan
+        return decode_plan(plan.encode())
 
     original = pipelines.compile_plan
     return patch.object(pipelines, "compile_plan", compiled)
