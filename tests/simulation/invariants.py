@@ -12,7 +12,7 @@ from onward.core.attempts import check_wait
 from onward.core.commands import Announce
 from onward.core.events import JobState
 from onward.core.naming import announcement_id, group_of, item_name, item_of
-from onward.core.pipeline import DAY, ON_FAILURE, ON_SUCCESS
+from onward.core.pipeline import DAY, MINUTE, ON_FAILURE, ON_SUCCESS
 from onward.core.plan import StepNode
 from onward.core.state import (
     Backoff,
@@ -359,6 +359,15 @@ class Watcher:
         if new.overran and (deadline is None or self.world.time < new.started + deadline - 2_000_000):
             raise Violation(f"{key} was stopped before its deadline")
 
+    def _was_stopped_in_time(self, run: str, doc: Run) -> None:
+        """Where nothing goes wrong, no run goes on for long after its deadline."""
+        deadline = self.world.plans[doc.plan].pipeline.deadline
+        if deadline is None or not self.world.faults.calm or self._was_cancelled(run):
+            return
+        took = (doc.ended or 0) - doc.started
+        if took > deadline + 10 * MINUTE and "stopped after its deadline" not in (doc.error or ""):
+            raise Violation(f"{run} took {took / MINUTE:.0f} minutes, and was not stopped after {deadline}")
+
     def announced(self, facts: Sequence[Announce]) -> None:
         """What is told is so: a fact is published after the commit that made it true."""
         for fact in facts:
@@ -407,6 +416,7 @@ class Watcher:
                 raise Violation(f"run {run} never ended: {doc.state}")
             self.world.counts[doc.state.value] += 1
             self._all_was_told(run, doc)
+            self._was_stopped_in_time(run, doc)
         alive = self.world.service.alive()
         if alive:
             raise Violation(f"still running: {[job.request.name for job in alive]}")

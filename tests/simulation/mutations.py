@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 from onward import recovery
-from onward.core import attempts, maps, readiness, runs, transition
-from onward.core.commands import CancelJob, Put, SetTimer, Submit
+from onward.core import announcing, attempts, handlers, limits, maps, readiness, runs, transition
+from onward.core.commands import Announce, CancelJob, Put, SetTimer, Submit
 from onward.core.draft import Draft
 from onward.core.events import Bell, ItemList, Joined, Wake
 from onward.core.naming import item_name, item_of
@@ -486,3 +486,52 @@ def the_end_of_a_lane_is_not_told_again() -> Any:
 def an_end_that_is_told_again_does_not_reach_the_step() -> Any:
     ended = [pair for pair in transition.STEP_RULES if pair[1] is Joined]
     return _without(*ended)
+
+
+@mutation()
+def what_a_crash_kept_from_being_announced_is_forgotten() -> Any:
+    def announce(draft: Draft) -> None:
+        before = len(draft.commands)
+        left = {
+            (key.run, getattr(key, "node", None), note.kind, note.attempt)
+            for key, doc in draft.docs.items()
+            for note in getattr(doc, "untold", ())
+        }
+        announces(draft)
+        draft.commands[before:] = [
+            each
+            for each in draft.commands[before:]
+            if not isinstance(each, Announce) or (each.run, each.node, each.kind, each.attempt) not in left
+        ]
+
+    announces = announcing.announce
+    return patch.object(announcing, "announce", announce)
+
+
+@mutation()
+def nobody_looks_at_how_long_a_run_takes() -> Any:
+    return patch.object(limits, "look", lambda _, run: run)
+
+
+@mutation()
+def a_deadline_stops_the_failure_handler_as_well() -> Any:
+    return patch.object(runs, "ON_FAILURE", "nobody")
+
+
+@mutation()
+def both_handlers_run() -> Any:
+    def kept_from(run: Any, name: str, last: Node) -> Any:
+        kept = keeps(run, name, last)
+        return None if kept is not None and isinstance(kept[0], Skipped) else kept
+
+    keeps = handlers.kept_from
+    return patch.object(handlers, "kept_from", kept_from)
+
+
+@mutation()
+def a_run_fails_without_its_failure_handler() -> Any:
+    def kept_from(run: Any, name: str, last: Node) -> Any:
+        return keeps(run, name, last) or (Skipped("nobody cares"), "nobody cares")
+
+    keeps = handlers.kept_from
+    return patch.object(handlers, "kept_from", kept_from)

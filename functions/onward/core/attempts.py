@@ -92,8 +92,12 @@ def _running(draft: Draft, name: str, node: Node, job: str) -> None:
     since = phase.since
     step = draft.step(name).step
     first = since + (step.expect_within or check_wait(step, 0))
-    timers = draft.set_timer(name, node, first) if first < since + FIRST_CHECK else node.timers
-    draft.move(name, node, Running(job, since, _due(step, since, first)), timers=timers, job=job)
+    due, timers = _due(step, since, first), node.timers
+    if due <= draft.now:  # its time was over while nobody submitted it, and that timer has rung
+        timers = draft.set_timer(name, node, draft.now)
+    elif first < since + FIRST_CHECK:
+        timers = draft.set_timer(name, node, first)
+    draft.move(name, node, Running(job, since, due), timers=timers, job=job)
 
 
 def check_wait(step: Step, n: int) -> int:

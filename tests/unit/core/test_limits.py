@@ -166,3 +166,20 @@ def test_a_step_that_expects_nothing_is_never_late() -> None:
     made.later(3 * HOUR).wake("a")
     made.verdict("a", JobState.RUNNING, belled=False)
     assert made.node("a").late == 0
+
+
+def test_an_attempt_whose_time_was_over_before_its_job_began_is_looked_at_at_once() -> None:
+    made = life(step("a", timeout=10 * MINUTE))
+    made.later(20 * MINUTE).wake("a", orphaned=True)  # nobody was submitting it any more
+    commands = made.submitted("a")
+    assert made.now in timers(commands)
+    assert only(CancelJob, made.wake("a"))
+
+
+def test_the_wait_for_a_quota_does_not_count_as_time_of_the_attempt() -> None:
+    made = life(step("a", timeout=10 * MINUTE))
+    made.delayed("a", "token1", wait=HOUR)
+    made.later(2 * HOUR).wake("a")
+    made.submitted("a")
+    assert made.node("a").due == made.now + 10 * MINUTE
+    assert only(CancelJob, made.wake("a")) == []
