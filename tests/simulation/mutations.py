@@ -488,7 +488,7 @@ def an_end_that_is_told_again_does_not_reach_the_step() -> Any:
     return _without(*ended)
 
 
-@mutation()
+@mutation(seed=2)
 def what_a_crash_kept_from_being_announced_is_forgotten() -> Any:
     def announce(draft: Draft) -> None:
         before = len(draft.commands)
@@ -508,17 +508,17 @@ def what_a_crash_kept_from_being_announced_is_forgotten() -> Any:
     return patch.object(announcing, "announce", announce)
 
 
-@mutation()
+@mutation(seed=2)
 def nobody_looks_at_how_long_a_run_takes() -> Any:
     return patch.object(limits, "look", lambda _, run: run)
 
 
-@mutation()
+@mutation(seed=2)
 def a_deadline_stops_the_failure_handler_as_well() -> Any:
     return patch.object(runs, "ON_FAILURE", "nobody")
 
 
-@mutation()
+@mutation(seed=1)
 def both_handlers_run() -> Any:
     def kept_from(run: Any, name: str, last: Node) -> Any:
         kept = keeps(run, name, last)
@@ -528,7 +528,7 @@ def both_handlers_run() -> Any:
     return patch.object(handlers, "kept_from", kept_from)
 
 
-@mutation()
+@mutation(seed=2)
 def a_run_fails_without_its_failure_handler() -> Any:
     def kept_from(run: Any, name: str, last: Node) -> Any:
         return keeps(run, name, last) or (Skipped("nobody cares"), "nobody cares")
