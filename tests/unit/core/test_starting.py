@@ -325,3 +325,20 @@ def test_another_try_by_a_newest_plan_that_asks_for_more_is_refused() -> None:
 def test_only_a_run_that_ended_otherwise_is_tried_again(state: RunState, why: str) -> None:
     with pytest.raises(UserError, match=why):
         another_try(RUN, ended(state))
+
+
+def test_of_several_triggers_of_a_pipeline_that_fit_a_fact_the_first_starts_its_run() -> None:
+    urgent = MessageTrigger("orders", {"kind": "new"}, {"date": "2020-01-01"})
+    several = pipeline(MessageTrigger("orders", {"kind": "old"}), urgent, ORDERS)
+    (start,) = started(message(b'{"date": "2026-11-22"}'), several)
+    assert start.params == {"date": "2020-01-01"}
+
+
+def test_a_pipeline_with_triggers_of_several_kinds_is_started_by_each_of_them() -> None:
+    several = pipeline(STATIONS, ORDERS, DAILY, PipelineTrigger(("extract",)))
+    ended = RunEnded("0" * 20, "extract", "succeeded", {"date": "2026-11-22"})
+    tick = Tick("weather", name(several, 2), MONDAY)
+    facts: list[Fact] = [FILE, message(b'{"date": "2026-11-22"}'), tick, ended]
+    runs = [start for fact in facts for start in started(fact, several)]
+    assert [start.trigger["on"] for start in runs] == ["object", "message", "schedule", "pipeline"]
+    assert len({start.run for start in runs}) == 4
