@@ -75,8 +75,8 @@ class Schedules:
         if since is None:
             ticks = self._state(schedule.pipeline)[0].ticks
             since = ticks.get(schedule.name, now)  # what came before it was there is none of its times
-        # A clock that is set back brings times again, which are the same runs.
-        times = due(schedule.cron, schedule.time_zone, min(since, now), now, schedule.catch_up)
+        # After a clock was set back, `since` is to come: nothing is due, and from here on `now` counts.
+        times = due(schedule.cron, schedule.time_zone, since, now, schedule.catch_up)
         self._dealt[schedule.name] = now
         if begins and not times:
             self._save(schedule, now)

@@ -125,3 +125,12 @@ def test_a_leap_day_is_found_and_what_never_comes_is_none() -> None:
         "2028-02-29T00:00:00+00:00",
         "2032-02-29T00:00:00+00:00",
     ]
+
+
+def test_in_the_hour_that_clocks_show_a_second_time_nothing_of_the_first_comes_again() -> None:
+    second = at("2026-10-25T01:15")  # 02:15 in Stockholm, for the second time
+    for cron in ("30 2 * * *", "*/30 2 * * *"):
+        found = following(cron, STOCKHOLM, second)
+        assert found is not None
+        assert found > second
+    assert spoken(following("30 2 * * *", STOCKHOLM, second) or 0, STOCKHOLM)[:10] == "2026-10-26"
