@@ -47,8 +47,6 @@ FEATURES = {
     "control.backfill": "Runs for a range of dates, or for the objects that are there",
     "operating.pause": "A paused pipeline keeps what would start it, and starts it when it is resumed",
 }
-TO_COME = frozenset({})
-"""No scenario proves these yet."""
 
 
 class Proof(NamedTuple):

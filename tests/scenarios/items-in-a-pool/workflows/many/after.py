@@ -1,0 +1,2 @@
+def after():
+    return "done"

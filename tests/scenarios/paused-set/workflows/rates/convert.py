@@ -1,0 +1,2 @@
+def convert(orders, rates, uris):
+    return {"orders": orders, "rates": rates, "of": len(uris)}
