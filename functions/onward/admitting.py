@@ -53,7 +53,7 @@ def answer(store: Store, command: FindWaiters | CheckHolders, now: int) -> Seque
     waiters = store.waiters(gate, AT_ONCE + 1)
     if command.hourly and waiters:
         started = store.started(gate.partition(":")[2], now - HOUR, command.hourly)
-    return (WaitersFound(gate, command.by, command.net, command.held, tuple(waiters), started),)
+    return (WaitersFound(gate, command.by, command.net, command.grants, tuple(waiters), started),)
 
 
 def _gone(store: Store, holders: Sequence[str]) -> tuple[str, ...]:

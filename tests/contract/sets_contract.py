@@ -52,7 +52,7 @@ FULL: dict[Key, Document] = {
         10,
     ),
     MEMBER: Member(1, {"name": "a/b", "size": 3, "meta": {"ü": None}}, "orders", 2),
-    GATE: Gate(("run1", "run2/a", "run3"), {"run1": "run1"}, 7),
+    GATE: Gate(("run1", "run2/a", "run3"), {"run1": "run1"}, 7, 2),
     WAITER: Waiter("run1", 1, "a", 3, "skip"),
     BACKFILL: Backfill(
         *("p", "plan", Asked("2026-01-01", "2026-01-31", "date", {"a": [1]}, "gs://b/**", True), 5, 3, "d"),

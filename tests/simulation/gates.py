@@ -60,12 +60,13 @@ class Gates:
                 old, new = (found[key].doc if key in found else Gate() for found in (before, after))
                 assert isinstance(old, Gate)
                 assert isinstance(new, Gate)
-                self._changed(key.gate, old.admitted, new.admitted)
+                gone = {each.waiter for each in keys if isinstance(each, WaiterKey) and each not in after}
+                self._changed(key.gate, old.admitted, new.admitted, gone)
         for key in keys:
             if isinstance(key, WaiterKey) and key not in after:
                 self.waiting[key.gate].pop(key.waiter, None)
 
-    def _changed(self, gate: str, old: tuple[str, ...], now: tuple[str, ...]) -> None:
+    def _changed(self, gate: str, old: tuple[str, ...], now: tuple[str, ...], gone: set[str]) -> None:
         limit = self.world.limit(gate)
         if limit is not None and len(now) > max(limit, len(old)):
             raise Violation(f"{gate} holds {now}, and its limit is {limit}")
@@ -76,7 +77,9 @@ class Gates:
         # One that was cancelled at this very moment is let in without a waiter; told, it gives its slot back.
         last = max((place for place, each in line.items() if each.holder in new), default="")
         for place, each in line.items():
-            if place < last and each.holder not in now and each.since < self.granted.get(gate, 0):
+            # A process that is alone may let one in and end it in one commit.
+            stays = each.holder not in now and place not in gone
+            if place < last and stays and each.since < self.granted.get(gate, 0):
                 raise Violation(f"{gate} let {new} in before {each.holder}, who had waited for longer")
         self.granted[gate] = next(self.moments)
         self.order.setdefault(gate, []).extend(holder for holder in now if holder in new)

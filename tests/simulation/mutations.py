@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 from onward import recovery
-from onward.core import announcing, attempts, handlers, limits, maps, readiness, runs, transition
+from onward.core import admission, announcing, attempts, gates, handlers, limits, maps, readiness, runs, transition
 from onward.core.commands import Announce, CancelJob, Put, SetTimer, Submit
 from onward.core.draft import Draft
 from onward.core.events import Bell, ItemList, Joined, Wake
@@ -535,3 +535,48 @@ def a_run_fails_without_its_failure_handler() -> Any:
 
     keeps = handlers.kept_from
     return patch.object(handlers, "kept_from", kept_from)
+
+
+@mutation()
+def a_gate_lets_one_more_in_than_it_holds() -> Any:
+    decides = gates._Granting.decision
+
+    def decision(self: Any) -> Any:
+        self.limit += 1
+        return decides(self)
+
+    return patch.object(gates._Granting, "decision", decision)
+
+
+@mutation()
+def who_ends_does_not_leave_the_gate() -> Any:
+    return patch.object(admission, "_leave", _nothing)
+
+
+@mutation()
+def nobody_looks_at_the_gate_when_somebody_has_left() -> Any:
+    def ring(draft: Draft, gate: str, by: str, *, net: bool = False) -> None:
+        if not by.endswith(" left"):
+            rings(draft, gate, by, net=net)
+
+    rings = admission._ring
+    return patch.object(admission, "_ring", ring)
+
+
+@mutation()
+def the_last_of_those_who_wait_goes_first() -> Any:
+    decides = gates._Granting.decision
+
+    def decision(self: Any) -> Any:
+        self.waiters.reverse()
+        return decides(self)
+
+    return patch.object(gates._Granting, "decision", decision)
+
+
+@mutation()
+def a_step_with_a_pool_begins_without_a_slot() -> Any:
+    def enter(draft: Draft, name: str, node: Node, why: str = "") -> None:
+        attempts.begin(draft, name, node, 1, why)
+
+    return patch.object(admission, "enter", enter)

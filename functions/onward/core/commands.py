@@ -73,7 +73,7 @@ class FindWaiters(msgspec.Struct, frozen=True):
     gate: str
     by: str
     net: bool
-    held: tuple[str, ...]
+    grants: int
     hourly: int = 0
     """Of a gate for runs: how many may start in an hour; the answer counts up to that."""
 

@@ -312,8 +312,8 @@ class WaitersFound(msgspec.Struct, frozen=True, tag_field="event", tag="waiters_
     gate: str
     by: str
     net: bool
-    held: tuple[str, ...]
-    """Who was in when they were looked for."""
+    grants: int
+    """How often the gate had let somebody in when they were looked for."""
     waiters: tuple[tuple[str, Waiter], ...]
     started: int = 0
     """Of a gate for runs: how many have started in the last hour, as far as that matters."""

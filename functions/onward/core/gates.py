@@ -95,7 +95,7 @@ def decide(docs: Mapping[Key, Document | None], event: GateEvent, context: Conte
             return replace(_look(docs, found, event, context), events=told)
         case WaitersFound():
             found = _gate(docs, event)
-            if not set(found.admitted) <= set(event.held):
+            if found.grants != event.grants:
                 # Somebody else has let others in since: those who wait may be others, too.
                 return _look(docs, found, event, context)
             return _Granting(found, event, context).decision()
@@ -117,9 +117,9 @@ def _look(
         state = docs.get(PipelineKey(pipeline))
         hourly = 0 if full else context.limit(hour_of(pipeline)) or RUNS_PER_HOUR
         if not (isinstance(state, PipelineState) and state.paused):
-            commands.append(FindWaiters(event.gate, event.by, event.net, gate.admitted, hourly))
+            commands.append(FindWaiters(event.gate, event.by, event.net, gate.grants, hourly))
     elif not full:
-        commands.append(FindWaiters(event.gate, event.by, event.net, gate.admitted))
+        commands.append(FindWaiters(event.gate, event.by, event.net, gate.grants))
     if event.net and gate.admitted:
         # Others at another time, so that all of them are looked at in the end.
         first = context.now // MINUTE * CHECKED % len(gate.admitted)
@@ -170,7 +170,8 @@ class _Granting:
     def _with(self, new: list[str], look: int) -> Gate:
         admitted = (*self.gate.admitted, *new)
         by = {holder: self.gate.by.get(holder, self.event.by) for holder in admitted}
-        return Gate(admitted, {holder: cause for holder, cause in by.items() if cause}, look)
+        told = {holder: cause for holder, cause in by.items() if cause}
+        return Gate(admitted, told, look, self.gate.grants + bool(new))
 
     def _pace(self, most: int) -> tuple[int, int]:
         """When to look again because of the hourly rate (0: no need to), and how many may go now."""

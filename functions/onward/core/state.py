@@ -407,6 +407,8 @@ class Gate(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="doc", tag
     """Of each holder, the grant that let it in: a repeat of that tells it again."""
     look: int = 0
     """While more runs start than an hour may have: when a timer lets the next ones in. Else 0."""
+    grants: int = 0
+    """How often somebody was let in."""
 
     def joined(self, members: Iterable[str]) -> Gate:
         """With these holders: the same object if they were all there."""

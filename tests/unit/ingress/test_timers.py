@@ -75,7 +75,7 @@ KEPT: list[Event] = [
     Frozen("0" * 32, 1),
     ManifestRead("0" * 32, 1, ("member",), 1, 1),
     MembersSwept("0" * 32, ("member",), False),
-    WaitersFound("pool:warehouse", "left", False, (RUN,), (("500", Waiter(RUN, 1)),)),
+    WaitersFound("pool:warehouse", "left", False, 1, (("500", Waiter(RUN, 1)),)),
     HoldersGone("pool:warehouse", (RUN,)),
     SetPaused("weather", True, 5),
     BeginBackfill("b" * 12, Backfill("weather", "p" * 32, Asked("2026-09-01", "2026-09-02"), 1, 4)),
