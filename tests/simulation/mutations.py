@@ -10,7 +10,18 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 from onward import recovery
-from onward.core import admission, announcing, attempts, gates, handlers, limits, maps, readiness, runs, transition
+from onward.core import (
+    admission,
+    announcing,
+    attempts,
+    gates,
+    handlers,
+    limits,
+    maps,
+    readiness,
+    runs,
+    transition,
+)
 from onward.core.commands import Announce, CancelJob, Put, SetTimer, Submit
 from onward.core.draft import Draft
 from onward.core.events import Bell, ItemList, Joined, Wake
