@@ -31,7 +31,14 @@ LIST = (
     replace(step("m", "a"), for_each=ForEach(list(range(5))), max_parallel=2),
     step("z", "m"),
 )
-PIPELINES = {"chain": CHAIN, "diamond": DIAMOND, "wide": WIDE, "list": LIST}
+SKIPPED = (
+    step("a"),
+    replace(step("b", "a"), condition="{{ steps.a.state == 'failed' }}"),
+    step("c", "b"),
+    step("d", "c"),
+    replace(step("e", "b", "d"), when="all_done"),
+)
+PIPELINES = {"chain": CHAIN, "diamond": DIAMOND, "wide": WIDE, "list": LIST, "skipped": SKIPPED}
 
 
 def calm(kind: type[World], steps: tuple[Step, ...]) -> World:
