@@ -564,17 +564,7 @@ def who_ends_does_not_leave_the_gate() -> Any:
     return patch.object(admission, "_leave", _nothing)
 
 
-@mutation()
-def nobody_looks_at_the_gate_when_somebody_has_left() -> Any:
-    def ring(draft: Draft, gate: str, by: str, *, net: bool = False) -> None:
-        if not by.endswith(" left"):
-            rings(draft, gate, by, net=net)
-
-    rings = admission._ring
-    return patch.object(admission, "_ring", ring)
-
-
-@mutation()
+@mutation(seed=6)
 def the_last_of_those_who_wait_goes_first() -> Any:
     decides = gates._Granting.decision
 
