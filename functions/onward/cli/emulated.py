@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from onward.cli.reading import Reading
@@ -10,9 +11,20 @@ from onward.local.folder import StateFolder
 from onward.local.objects import LocalObjects
 from onward.local.standins import deployment, kept
 from onward.local.standins.emulators import FIRESTORE
+from onward.local.standins.storage import generation
+from onward.ports import Listed
 from onward.stores.firestore import FirestoreStore
 
 _LATEST = 1_000
+
+
+class _AsStored(LocalObjects):
+    """The objects as the stand-in of Cloud Storage has them."""
+
+    def list(self, glob: str, limit: int) -> Sequence[Listed]:
+        """See `ports.Objects`."""
+        found = super().list(glob, limit)
+        return [each._replace(generation=generation(each.generation)) for each in found]
 
 
 class EmulatedReading(Reading):
@@ -27,7 +39,7 @@ class EmulatedReading(Reading):
             return FirestoreClient(transport=FirestoreGrpcTransport(channel=grpc.insecure_channel(address)))
 
         store = FirestoreStore(deployment.PROJECT, connect=connect)
-        super().__init__(folder, store, LocalObjects(folder.objects, Buckets(folder.buckets)))
+        super().__init__(folder, store, _AsStored(folder.objects, Buckets(folder.buckets)))
 
     @classmethod
     def of(cls, folder: StateFolder) -> EmulatedReading | None:

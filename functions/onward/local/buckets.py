@@ -129,6 +129,7 @@ class Buckets:
                         generation(status),
                         status.st_size,
                         status.st_mtime_ns // 1_000,
+                        self.metadata(bucket, found),
                     )
         except OSError as error:
             raise UserError(f"{pattern!r} can't be looked up below {self.root}: {_reason(error)}") from None

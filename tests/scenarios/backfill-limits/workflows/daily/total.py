@@ -1,0 +1,2 @@
+def total(date):
+    return {"of": date}
