@@ -40,6 +40,23 @@ PIPELINES: Mapping[str, tuple[str, str]] = {
             return {"n": n}
         """,
     ),
+    "listed": (
+        """
+        pipeline: listed
+        steps:
+          each:
+            for_each: [a, b, c]
+            allow_failures: 1
+            python: {call: "code.py:each", args: {name: "{{ item }}"}}
+        """,
+        """
+        def each(name):
+            print("this is", name)
+            if name == "b":
+                raise ValueError("not b")
+            return name * 2
+        """,
+    ),
     "broken": (
         """
         pipeline: broken

@@ -145,3 +145,20 @@ def test_following_can_be_interrupted(project: Project) -> None:
     following.signal(signal.SIGINT)
     assert following.end() == 130
     assert "Traceback" not in following.seen
+
+
+def test_a_step_over_a_list_is_one_line_and_its_items_are_listed_and_have_logs(project: Project) -> None:
+    run = project.json("run", "listed")["run"]
+    (step,) = project.json("show", run)["steps"]
+    assert step["items"] == {"count": 3, "succeeded": 2, "failed": 1, "running": 0}
+    assert "2 of 3 succeeded, 1 failed" in project.command("show", run).stdout
+    items = project.json("show", run, "--step", "each", "--from", "1")
+    assert [(item["name"], item["state"], item["output"]) for item in items] == [
+        ("each[1]", "failed", None),
+        ("each[2]", "succeeded", "cc"),
+    ]
+    assert "ValueError: not b" in project.command("show", run, "--step", "each").stdout
+    assert project.command("logs", run, "each[2]").stdout == "this is c\n"
+    refused = project.command("show", run, "--step", "eahc")
+    assert refused.returncode == 2
+    assert "has no step `eahc`" in refused.stderr

@@ -28,7 +28,7 @@ from onward.core.events import Bell, ItemList, Joined, Wake
 from onward.core.naming import item_name, item_of
 from onward.core.pipeline import Pipeline
 from onward.core.plan import decode_plan
-from onward.core.state import Mapped, Node, Running, RunState, Skipped, Submitting, Succeeded, Tally
+from onward.core.state import Node, Running, RunState, Skipped, Submitting, Succeeded, Tally
 from onward.engine import Engine
 from onward.stores.memory import MemoryStore
 
@@ -474,22 +474,6 @@ def an_item_that_was_cancelled_counts_as_done() -> Any:
         original(draft, parent, None if mark is None else replace(mark, done=10_000))
 
     original = maps._tell
-    return patch.object(maps, "_tell", tell)
-
-
-@mutation()
-def lanes_that_stand_still_are_not_looked_for() -> Any:
-    return _rules({(Mapped, Wake): _nothing})
-
-
-@mutation()
-def the_end_of_a_lane_is_not_told_again() -> Any:
-    original = maps._tell
-
-    def tell(draft: Draft, parent: str, mark: Any) -> None:
-        if mark is not None:
-            original(draft, parent, mark)
-
     return patch.object(maps, "_tell", tell)
 
 
