@@ -15,7 +15,7 @@ from onward.core.commands import Announce, Put
 from onward.core.draft import Draft
 from onward.core.events import Announced, CancelRun, Found, StartRun, Sweep
 from onward.core.naming import announcement_id
-from onward.core.plan import StepNode
+from onward.core.plan import Plan, StepNode
 from onward.core.state import Failed, Node, NodeKey, Note, Run, RunKey, RunState
 
 _OF_RUN = {"run_started": RunState.RUNNING.value, "run_late": RunState.RUNNING.value}
@@ -49,6 +49,11 @@ def announce(draft: Draft) -> None:
             draft.changes[key] = Put(key, now)
         assert draft.run is not None
         draft.commands += (_command(draft, key, now, note) for note in (*left, *news))
+
+
+def of_steps(plan: Plan) -> bool:
+    """Whether anything is announced that is noted at a step."""
+    return any(kind in _OF_STEP for kind in plan.pipeline.announce)
 
 
 def confirm(draft: Draft, event: Announced) -> None:

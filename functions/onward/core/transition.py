@@ -113,7 +113,9 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, co
         case Announced():
             announcing.confirm(draft, event)
         case Admitted() if draft.run is None or draft.run.state.ended:
-            return gates.nobody(event)
+            announcing.announce(draft)
+            decision = gates.nobody(event)
+            return replace(decision, commands=(*decision.commands, *draft.commands))
         case Admitted(node=None):
             runs.admitted(draft)
             begin_run(draft, echo=isinstance(run, Run) and run.state is not RunState.QUEUED)
@@ -123,6 +125,8 @@ def transition(plan: Plan, docs: Mapping[Key, Document | None], event: OfRun, co
         case _ if draft.run is not None:
             runs.tell_end(draft)
             admission.left_run(draft, draft.run)
+            if announcing.of_steps(plan):  # some of which ended further on, and may not have been told
+                decide_node(draft, event)
         case _:
             pass
     while draft.ended:

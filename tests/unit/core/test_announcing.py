@@ -159,3 +159,16 @@ def test_an_object_that_is_absent_is_one_fact_per_pipeline_and_day() -> None:
     assert one.id == same.id
     assert one.id != announcing.absent("tale", "2026-11-23", NOON, {}).id
     assert (one.kind, one.state, one.run) == ("object_absent", "absent", None)
+
+
+def test_a_failure_beyond_the_node_that_is_told_again_is_found_also_when_the_run_has_ended() -> None:
+    made = life(step("a"), step("b"), step("c", "a", "b"), announce=("step_failed",))
+    made.start()
+    made.submitted("b")
+    made.verdict("b", JobState.SUCCEEDED)
+    made.submitted("a")
+    made.verdict("a", JobState.SUCCEEDED)
+    token = made.phase("c").token  # type: ignore[union-attr]
+    (first,) = told(made.refused("c", token))
+    assert made.run.state is RunState.FAILED
+    assert first in told(made.follow(Bell(RUN, "a", 1))), "the bell by whose handling c was submitted"
