@@ -50,6 +50,7 @@ from onward.core.events import (
     Sweep,
     Verdict,
 )
+from onward.core.gates import pipeline_of
 from onward.core.pipeline import DAY, SECOND
 from onward.core.plan import WIDTH, Plan
 from onward.core.state import Run, RunKey
@@ -122,6 +123,8 @@ class Engine:
         self.on_run: Callable[[str, Run, str], None] | None = None
         """Told of each state that a run as a whole comes to; `late`: it goes on for longer than expected;
         `overdue`: it has been open for a day."""
+        self.on_crowded: Callable[[str], None] = lambda _: None
+        """Told the pipeline, when its runs begin to wait for the hour to have room: once, not for each."""
         self.on_set: Callable[[TellOfSet], None] = lambda _: None
         """Told what people should know of a set."""
         self.follow: Follow = lambda _: ()
@@ -180,6 +183,8 @@ class Engine:
         if self.on_run is not None:
             for run, doc, state in _news(work, events, now):
                 self.on_run(run, doc, state)
+        for gate in work.overlay.crowded():
+            self.on_crowded(pipeline_of(gate) or gate)
         if work.told:
             self.bus.publish(work.told)
         todo = _once([command for command in work.commands if work.holds(command)])

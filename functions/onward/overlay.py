@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from onward.core.commands import Change, Delete, Join, Leave, Put, adjusted
 from onward.core.pipeline import SECOND
-from onward.core.state import Document, GateKey, Key, PipelineKey, Run, RunKey
+from onward.core.state import Document, Gate, GateKey, Key, PipelineKey, Run, RunKey
 from onward.ports import Reads, Store, Versioned, Write
 
 FRESH = 10 * SECOND
@@ -73,7 +73,7 @@ class Overlay:
         self._versions: dict[Key, int] = {}
         self._docs: dict[Key, Document | None] = {}
         self._changes: dict[Key, Change] = {}
-        self._runs: dict[str, Run] = {}
+        self._before: dict[Key, Run | Gate] = {}
 
     def read(self, keys: Iterable[Key]) -> dict[Key, Document | None]:
         """The documents as decided so far; None for one that does not exist."""
@@ -89,8 +89,8 @@ class Overlay:
             versioned = found.get(key)
             self._versions[key] = versioned.version if versioned is not None else _ABSENT
             doc = versioned.doc if versioned is not None else None
-            if isinstance(key, RunKey) and isinstance(doc, Run):
-                self._runs[key.run] = doc
+            if isinstance(doc, Run | Gate):
+                self._before[key] = doc
             change = self._changes.get(key)
             self._docs[key] = adjusted(doc, change) if isinstance(change, Join | Leave) else doc
 
@@ -127,8 +127,18 @@ class Overlay:
         """The runs that change: as they were, their ids, as they will be."""
         for change in self._changes.values():
             match change:
-                case Put(key=RunKey(run=run), doc=Run() as doc):
-                    yield self._runs.get(run), run, doc
+                case Put(key=RunKey(run=run) as key, doc=Run() as doc):
+                    before = self._before.get(key)
+                    yield before if isinstance(before, Run) else None, run, doc
+
+    def crowded(self) -> Iterator[str]:
+        """The gates whose waiters begin to wait for a time at which to look again."""
+        for change in self._changes.values():
+            match change:
+                case Put(key=GateKey(gate=gate) as key, doc=Gate(look=look)) if look:
+                    before = self._before.get(key)
+                    if not (isinstance(before, Gate) and before.look):
+                        yield gate
 
     def writes(self) -> list[Write]:
         """What to commit."""

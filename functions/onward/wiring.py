@@ -110,6 +110,7 @@ class Cloud:
             lambda: secrets.token_hex(8),
         )
         engine.on_run = _tell
+        engine.on_crowded = _tell_crowded
         engine.followed = lambda name: self._deployed.followed(name)  # noqa: PLW0108 - made when needed
         engine.limit = lambda gate: self._deployed.limit(gate)  # noqa: PLW0108 - made when needed
         engine.on_set = _tell_of_set
@@ -261,6 +262,18 @@ def _tell(run: str, doc: Run, state: str) -> None:
             "run_state": state,
             "run": run,
             "pipeline": doc.pipeline,
+        }
+    )
+
+
+def _tell_crowded(pipeline: str) -> None:
+    """A line when runs begin to wait for the hour to have room."""
+    log(
+        {
+            "severity": "WARNING",
+            "message": f"runs of {pipeline} wait: `max_runs_per_hour` of them have started in the last hour",
+            "run_state": "crowded",
+            "pipeline": pipeline,
         }
     )
 

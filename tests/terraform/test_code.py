@@ -112,14 +112,14 @@ def test_a_function_that_tasks_call_is_told_its_address_before_it_is_there(
 
 
 def test_every_alert_on_a_line_waits_for_words_that_the_code_writes(applied: State) -> None:
-    words = {"state": {*map(str, RunState), "overdue"}, "outcome": set(SEVERITY)}
+    words = {"state": {*map(str, RunState), "overdue", "crowded"}, "outcome": set(SEVERITY)}
     asked = {
         (label, value)
         for alert in applied.of("google_monitoring_alert_policy")
         for threshold in alert["conditions"][0]["condition_threshold"]
         for label, value in re.findall(r'metric\.labels\.(\w+)="(\w+)"', threshold["filter"])
     }
-    assert asked == {("state", "failed"), ("state", "overdue"), ("outcome", "crashed")}
+    assert asked == {("state", "failed"), ("state", "overdue"), ("state", "crowded"), ("outcome", "crashed")}
     assert [each for each in asked if each[1] not in words[each[0]]] == []
 
 

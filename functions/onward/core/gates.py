@@ -70,12 +70,13 @@ def scope(event: GateEvent) -> tuple[Key, ...]:
     """The documents that deciding this event may read."""
     if isinstance(event, SetPaused):
         return (PipelineKey(event.pipeline),)
-    pipeline = _pipeline(event.gate)
+    pipeline = pipeline_of(event.gate)
     gate = GateKey(event.gate)
     return (gate,) if pipeline is None else (gate, PipelineKey(pipeline))
 
 
-def _pipeline(gate: str) -> str | None:
+def pipeline_of(gate: str) -> str | None:
+    """The pipeline whose runs the gate lets in; None: it lets in steps."""
     kind, _, name = gate.partition(":")
     return name if kind == "runs" else None
 
@@ -110,7 +111,7 @@ def _look(
     docs: Mapping[Key, Document | None], gate: Gate, event: Grant | WaitersFound, context: Context
 ) -> Decision:
     """Find who waits, unless nobody could be let in anyway."""
-    pipeline = _pipeline(event.gate)
+    pipeline = pipeline_of(event.gate)
     full = len(gate.admitted) >= (context.limit(event.gate) or MOST)
     commands: list[Command] = []
     if pipeline is not None:
@@ -175,7 +176,7 @@ class _Granting:
 
     def _pace(self, most: int) -> tuple[int, int]:
         """When to look again because of the hourly rate (0: no need to), and how many may go now."""
-        pipeline, now, look = _pipeline(self.event.gate), self.context.now, self.gate.look
+        pipeline, now, look = pipeline_of(self.event.gate), self.context.now, self.gate.look
         if pipeline is None or not self.waiters:
             return 0, most
         hourly = self.context.limit(hour_of(pipeline)) or RUNS_PER_HOUR

@@ -86,6 +86,7 @@ class Runtime:
         )
         self.announcements = AnnouncementFile(self.folder.announcements)
         self.engine.announcer = self.announcements
+        self.engine.on_crowded = self._tell_crowded
         self.engine.on_set = self._tell_of_set
         self.engine.follow = self._follow
         self.engine.followed = lambda pipeline: pipeline in self._deployed.followed
@@ -295,6 +296,9 @@ class Runtime:
     def _touched(self, arrival: Arrival) -> None:
         self._ledger.touched(arrival.bucket, arrival.name, arrival.generation)
         self._events.wake()
+
+    def _tell_crowded(self, pipeline: str) -> None:
+        self._say(f"runs of {pipeline} wait: `max_runs_per_hour` of them have started in the last hour")
 
     def _tell_of_set(self, told: TellOfSet) -> None:
         self._say(f"set {spoken(told.set, told.key)} of {told.pipeline} is {told.what}: {told.why}")

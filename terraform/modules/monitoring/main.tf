@@ -44,6 +44,15 @@ locals {
       lines  = "${local.lines} AND jsonPayload.run_state=\"overdue\""
       label  = "pipeline"
     }
+    runs_crowded = {
+      title  = "Runs wait for the hour to have room"
+      filter = "${local.of_metric.runs} AND metric.labels.state=\"crowded\""
+      align  = "ALIGN_DELTA"
+      above  = 0
+      help   = "More runs of the pipeline started within an hour than its `max_runs_per_hour`, 1,000 unless it says otherwise. Nothing is lost: the others begin as the hour has room. See what starts them, and whether it should; pause the pipeline if not, or raise the number."
+      lines  = "${local.lines} AND jsonPayload.run_state=\"crowded\""
+      label  = "pipeline"
+    }
     crashed = {
       title  = "A function crashes"
       filter = "${local.of_metric.outcomes} AND metric.labels.outcome=\"crashed\""

@@ -10,7 +10,7 @@ variables {
 
 run "what_must_be_known_has_an_alert" {
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.threshold)) == toset(["dead_letters", "run_failed", "run_overdue", "crashed", "backlog"])
+    condition     = toset(keys(google_monitoring_alert_policy.threshold)) == toset(["dead_letters", "run_failed", "run_overdue", "runs_crowded", "crashed", "backlog"])
     error_message = jsonencode(keys(google_monitoring_alert_policy.threshold))
   }
   assert {
@@ -35,7 +35,7 @@ run "only_reads_of_our_own_accounts_are_counted" {
 
 run "the_dashboard_is_json_with_a_chart_for_each" {
   assert {
-    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 9
+    condition     = length(jsondecode(google_monitoring_dashboard.this.dashboard_json).gridLayout.widgets) == 10
     error_message = google_monitoring_dashboard.this.dashboard_json
   }
 }
