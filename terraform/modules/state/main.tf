@@ -3,11 +3,12 @@
 locals {
   indexes = [
     { collection = "runs", fields = [["pipeline", "ASCENDING"], ["started", "DESCENDING"]] },
+    { collection = "runs", fields = [["pipeline", "ASCENDING"], ["began", "DESCENDING"]] },
     { collection = "runs", fields = [["pipeline", "ASCENDING"], ["open", "DESCENDING"]] },
   ]
   unindexed = {
     plans      = ["body", "format", "replaces"]
-    runs       = ["body", "format", "pipeline", "replaces"]
+    runs       = ["began", "body", "format", "pipeline", "replaces"]
     nodes      = ["arrived", "body", "format", "replaces"]
     sets       = ["body", "format", "replaces"]
     members    = ["body", "format", "replaces"]
