@@ -40,7 +40,7 @@ class Lines:
         self._out = out
         self._told: dict[str, tuple[str, int]] = {}
         self._last: dict[str, str] = {}
-        self._begun = False
+        self._head = ""
 
     def __enter__(self) -> Lines:
         return self
@@ -52,9 +52,11 @@ class Lines:
 
     def show(self, details: dict[str, Any]) -> None:
         """Print what is new."""
-        if not self._begun:
-            self._begun = True
-            self._print(details["started"], f"run {details['run']} of {details['pipeline']} started")
+        head = "waits to start" if details["state"] == "queued" else "started"
+        never_began = details["state"] == "skipped" or (self._head and details["state"] == "cancelled")
+        if head != self._head and not never_began:
+            self._head = head
+            self._print(details["started"], f"run {details['run']} of {details['pipeline']} {head}")
         new = [line for step in details["steps"] for line in self._new(step)]
         for at, name, line in sorted(new, key=lambda one: one[0]):
             if line != self._last.get(name):  # a call that was lost and repeated, for one

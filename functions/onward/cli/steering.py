@@ -68,8 +68,10 @@ def resume(places: Places, pipeline: str) -> None:
             (told,) = state.views.pipelines([pipeline])
     except NotFound:
         told = {"waiting": 0}
-    waiting = f"; {told['waiting']:,} of its runs wait for a runtime or for room" if told["waiting"] else ""
-    click.echo(f"{pipeline} is resumed{waiting}")
+    waiting = told["waiting"]
+    runs = "run waits" if waiting == 1 else "runs wait"
+    more = f"; {waiting:,} {runs} for a runtime or for room" if waiting else ""
+    click.echo(f"{pipeline} is resumed{more}")
 
 
 def _switch(places: Places, pipeline: str, *, paused: bool) -> None:
