@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from contract.sets_contract import FULL, GATE, PIPELINE, SET
+from contract.sets_contract import BACKFILL, FULL, GATE, PIPELINE, SET
 from contract.store_contract import A, B, get, node, put, run
 from onward.core.commands import Delete, Leave, Put
 from onward.core.errors import Conflict, Unavailable, UserError
@@ -154,7 +154,7 @@ def test_members_and_waiters_are_not_remembered(path: Path) -> None:
         put(one, key, doc)
     two.read(FULL)
     for store in (one, two):
-        assert store._kept.keys() == {SET, GATE, PIPELINE}
+        assert store._kept.keys() == {SET, GATE, PIPELINE, BACKFILL}
 
 
 def test_it_does_not_remember_more_than_it_may(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

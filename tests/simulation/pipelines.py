@@ -81,7 +81,7 @@ def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluste
     on_cluster = clusters and rng.random() < 0.4
     outputs = (f"gs://work/{name}",) if rng.random() < 0.2 else ()
     when = rng.choice(WHEN) if needs else "success"
-    return Step(
+    step = Step(
         name,
         Dataproc("job.py", cluster=rng.choice(clusters).name) if on_cluster else Python("steps.py", name),
         needs,
@@ -92,8 +92,10 @@ def _step(rng: Random, name: str, needs: tuple[str, ...], clusters: tuple[Cluste
         when=when,
         condition=_condition(rng, needs),
         unless_exists="exists" if outputs and rng.random() < 0.3 else None,
-        **(_loop(rng) if when != "always" and rng.random() < 0.2 else {}),
     )
+    if when == "always" or rng.random() >= 0.2:
+        return step
+    return replace(step, unless_exists=None, **_loop(rng))  # validate refuses the two together
 
 
 def _condition(rng: Random, needs: tuple[str, ...]) -> str | None:

@@ -28,7 +28,9 @@ def test_the_topics_and_the_functions_that_they_lead_to_are_those_of_the_topolog
     own = re.search(r"own_topics += \[(.*)\]", TOPOLOGY)
     assert own is not None
     names = {f"onward-{name}" for name in re.findall(r'"([^"]+)"', own[1])}
-    assert names == {deployment.DEAD_LETTER, *deployment.DOORS} - {deployment.DATAFLOW}
+    assert names == {deployment.DEAD_LETTER, deployment.ANNOUNCEMENTS, *deployment.DOORS} - {
+        deployment.DATAFLOW
+    }
     routes = dict(re.findall(r'^ +(on_\w+|run_\w+) += \{ topic = "([^"]+)"', TOPOLOGY, re.MULTILINE))
     assert {f"onward-{topic}": door for door, topic in routes.items()} == {
         topic: door for topic, door in deployment.DOORS.items() if topic != deployment.DATAFLOW
