@@ -130,8 +130,10 @@ def test_a_step_that_is_cancelled_while_it_waits_takes_its_waiter_along() -> Non
     assert story.rung[-1] == Grant(POOL, f"{HOLDER} left")
 
 
-def test_a_slot_for_a_step_that_has_ended_before_it_was_told_is_given_back() -> None:
-    story = pooled()
+@pytest.mark.parametrize("others", [(), (step("c"),)], ids=["in a run that has ended", "in one that goes on"])
+def test_a_slot_for_a_step_that_has_ended_before_it_was_told_is_given_back(others: tuple[Step, ...]) -> None:
+    story = Story(step("a", pool="~step", pool_size=2), *others)
+    story.start()
     story.follow(CancelNode(RUN, "a"))
     story.put_in(POOL, HOLDER)
     story.rung.clear()
