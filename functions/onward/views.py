@@ -27,6 +27,7 @@ from onward.core.state import (
     Run,
     RunKey,
     Running,
+    RunState,
     Skipped,
     Succeeded,
     UpstreamFailed,
@@ -82,7 +83,17 @@ class Views:
                 {"at": rfc3339(entry.at), "event": entry.event, "state": entry.state, "why": entry.why}
                 for entry in node.history
             ]
-        return {**seen, "trigger": doc.trigger, "error": doc.error, "plan": doc.plan, "try": try_number(run)}
+        about = {"trigger": doc.trigger, "error": doc.error, "plan": doc.plan, "try": try_number(run)}
+        waits = self._waits(doc.pipeline) if doc.state is RunState.QUEUED else None
+        return {**seen, "waits_for": waits, **about}
+
+    def _waits(self, pipeline: str) -> str:
+        """Why a run of this pipeline is not let in."""
+        [found] = self.pipelines([pipeline])
+        if found["paused"]:
+            return f"{pipeline} is paused"
+        active = found["active"]
+        return f"{active:,} run{' of it is' if active == 1 else 's of it are'} under way"
 
     def runs(self, pipeline: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """The latest runs, without their steps."""

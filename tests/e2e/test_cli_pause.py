@@ -24,7 +24,9 @@ def test_a_pause_without_a_runtime_is_found_by_those_that_start_later(project: P
     assert line_of(project, "double") == ["paused", "0", "0"]
     assert line_of(project, "gated") == ["active", "0", "0"]
     running = project.start("run", "double")
-    running.until("waits to start")
+    run = running.until("waits to start: double is paused").split()[2]
+    assert "queued" in (shown := project.command("show", run).stdout)
+    assert ": double is paused" in shown
     assert line_of(project, "double") == ["paused", "0", "1"]
     running.signal(signal.SIGINT)
     assert running.end() == 130

@@ -56,7 +56,8 @@ class Lines:
         never_began = details["state"] == "skipped" or (self._head and details["state"] == "cancelled")
         if head != self._head and not never_began:
             self._head = head
-            self._print(details["started"], f"run {details['run']} of {details['pipeline']} {head}")
+            why = f": {details['waits_for']}" if details["waits_for"] else ""
+            self._print(details["started"], f"run {details['run']} of {details['pipeline']} {head}{why}")
         new = [line for step in details["steps"] for line in self._new(step)]
         for at, name, line in sorted(new, key=lambda one: one[0]):
             if line != self._last.get(name):  # a call that was lost and repeated, for one

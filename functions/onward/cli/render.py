@@ -84,6 +84,8 @@ def headline(run: dict[str, Any]) -> Text:
     mark, style = SYMBOLS.get(run["state"], ("?", ""))
     took = text.took(run)
     how = f"{run['state']} in {took}" if run["ended"] else f"{run['state']}, {took}"
+    if run.get("waits_for"):
+        how += f": {text.one_line(run['waits_for'])}"
     return Text.assemble((f"{mark} ", style), (run["pipeline"], "bold"), f"  {run['run']}  ", (how, style))
 
 
@@ -157,6 +159,7 @@ def _aftermath(run: dict[str, Any], places: Places) -> Iterator[RenderableType]:
     failed = [step for step in run["steps"] if step["state"] == "failed"]
     for step in failed[:_ERRORS]:
         how = f"failed in attempt {step['attempts']}" if step["attempts"] else "could not begin"
+        how = "failed" if "items" in step else how
         yield Text(f"\n{step['name']} {how}:", "red")
         yield error(step)
     if len(failed) > _ERRORS:
@@ -164,18 +167,22 @@ def _aftermath(run: dict[str, Any], places: Places) -> Iterator[RenderableType]:
         yield Text(f"\nand {more:,} more step{'s' if more > 1 else ''} failed")
     hints = [(places.command("retry", run["run"]), "try again; what succeeded is kept")]
     if failed:
-        hints.insert(0, _closer(run["run"], failed[0], places))
+        hints[:0] = _closer(run["run"], failed[0], places)
     elif run.get("error"):
         yield Text(text.safe(run["error"]))
     yield Text()
     yield commands(hints)
 
 
-def _closer(run: str, step: dict[str, Any], places: Places) -> tuple[str, str]:
-    """Where to look at a step that failed: the run that was its job, or what it printed."""
+def _closer(run: str, step: dict[str, Any], places: Places) -> list[tuple[str, str]]:
+    """Where to look at a step that failed: its items, the run that was its job, or what it printed."""
+    if "items" in step:
+        return [(places.command("show", run, "--step", step["name"]), "what became of each item")]
     if is_run_id(step["job"] or ""):
-        return places.command("show", step["job"]), "the run that was the step's job"
-    return places.command("logs", run, step["name"]), "all that the step printed"
+        return [(places.command("show", step["job"]), "the run that was the step's job")]
+    if not step["attempts"]:
+        return []
+    return [(places.command("logs", run, step["name"]), "all that the step printed")]
 
 
 def error(step: dict[str, Any]) -> Text:
