@@ -68,6 +68,7 @@ def test_the_hints_carry_the_options_that_the_command_had(project: Project) -> N
         (["run", "gated"], "`gate` (string) is missing"),
         (["run"], "Missing argument 'PIPELINE'"),
         (["run", "double", "--fast"], "No such option"),
+        (["runs", "--state", "x"], "It stands before the command: onward --state FOLDER"),
         (["runn"], "No such command"),
         (["--state", "workflows/double/code.py", "run", "double"], "can't be used"),
         (["--workflows", "nowhere", "run", "double"], "no pipeline is named"),

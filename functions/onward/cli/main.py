@@ -115,6 +115,8 @@ def _main() -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name in ("--state", "--workflows"):
+            click.echo(f"It stands before the command: onward {error.option_name} FOLDER ...", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

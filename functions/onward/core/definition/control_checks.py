@@ -17,6 +17,7 @@ def check_controls(pipeline: Pipeline, root: Node, report: Report) -> None:
         _when(step, root, report)
         _if(step, root, report)
         _unless_exists(step, pipeline, root, report)
+        _places(step, root, report)
     _always(pipeline, root, report)
 
 
@@ -49,6 +50,16 @@ def _unless_exists(step: Step, pipeline: Pipeline, root: Node, report: Report) -
     if step.inputs and step.unless_exists != "newer":
         at = ("steps", step.name, "inputs")
         report.say(root.line_at(at), at, "nothing asks how old they are", "add `unless_exists: newer`")
+
+
+def _places(step: Step, root: Node, report: Report) -> None:
+    for key, uris in (("outputs", step.outputs), ("inputs", step.inputs)):
+        for place, uri in enumerate(uris):
+            if uri and not uri.startswith(("gs://", "{{", "{%")):
+                at = ("steps", step.name, key, place)
+                report.say(
+                    root.line_at(at), at[:3], f"{shown(uri)} is no object's URI", "write gs://bucket/name"
+                )
 
 
 def _always(pipeline: Pipeline, root: Node, report: Report) -> None:

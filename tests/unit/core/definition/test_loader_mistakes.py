@@ -32,6 +32,7 @@ from unit.core.definition.loading import SOUND, STEP, problems
         ("1h30m", "400d", "15: steps.clean.timeout: 400d is outside of 1s to 365d"),
         ("max_backoff: 10m", "max_backoff: 10s", "14: steps.clean.retry: `backoff` is longer than `max_backoff`; raise `max_backoff`"),
         # control
+        ("    timeout: 1h30m", "    inputs: [stations/x.csv]", "15: steps.clean.inputs: `stations/x.csv` is no object's URI; write gs://bucket/name"),
         ("needs: [clean]", "when: failure", "18: steps.totals.when: `failure` is about what a step needs, and this one needs nothing; add `needs`, or remove `when`"),
         ("needs: [clean]", "needs: [clean]\n    when: failed", "19: steps.totals.when: must be one of success, failure, all_done, always, not `failed`; did you mean `failure`?"),
         ("needs: [clean]", 'needs: [clean]\n    if: "{{ date"', "19: steps.totals.if: the template does not parse: unexpected end of template, expected 'end of print statement'."),
