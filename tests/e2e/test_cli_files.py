@@ -17,7 +17,7 @@ def _nothing_is_written(project: Project) -> object:
 
 def test_sound_pipelines_validate(project: Project) -> None:
     done = project.command("validate")
-    assert (done.returncode, done.stdout) == (0, "no problems; sound: broken, double, gated\n")
+    assert (done.returncode, done.stdout) == (0, "no problems; sound: broken, double, gated, listed\n")
     assert project.json("validate", "workflows/double") == {"pipelines": ["double"], "problems": []}
     assert project.json("validate", "workflows/double/pipeline.yaml")["pipelines"] == ["double"]
 
@@ -31,7 +31,7 @@ def test_all_problems_are_told_at_once_with_file_line_field_and_hint(project: Pr
     assert "did you mean `twice`?" in done.stdout
     assert "2 problems; sound: broken, gated" in done.stderr
     report = project.json("validate", code=2)
-    assert report["pipelines"] == ["broken", "gated"]
+    assert report["pipelines"] == ["broken", "gated", "listed"]
     assert [list(problem) for problem in report["problems"]] == [
         ["file", "line", "field", "message", "hint"]
     ] * 2

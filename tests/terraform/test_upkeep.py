@@ -79,7 +79,7 @@ def test_labels_for_billing_are_on_everything(terraform: Terraform, applied: Sta
 def test_every_alert_is_sent_to_somebody(applied: State) -> None:
     alerts = applied.of("google_monitoring_alert_policy")
     channels = {each["id"] for each in applied.of("google_monitoring_notification_channel")}
-    assert len(alerts) == 6
+    assert len(alerts) == 7
     for each in alerts:
         assert set(each["notification_channels"]) == channels, each["display_name"]
         assert each["documentation"][0]["content"]
