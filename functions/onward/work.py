@@ -27,8 +27,9 @@ from onward.core.events import (
     Wake,
 )
 from onward.core.plan import Gather, Plan
+from onward.core.scope import scope
 from onward.core.state import Document, Key, Node, NodeKey, Run, RunKey, Set, SetKey
-from onward.core.transition import scope, transition
+from onward.core.transition import transition
 from onward.overlay import Overlay
 from onward.plans import Plans
 from onward.ports import Reads

@@ -22,6 +22,7 @@ from onward.core.events import (
 )
 from onward.core.pipeline import SECOND, Pipeline, Python, Retry, Step
 from onward.core.plan import Plan, compile_plan
+from onward.core.scope import scope
 from onward.core.state import (
     Document,
     Key,
@@ -33,7 +34,7 @@ from onward.core.state import (
     RunState,
     WaiterKey,
 )
-from onward.core.transition import scope, transition
+from onward.core.transition import transition
 
 RUN = "a" * 20
 NOON = 1_700_000_000 * SECOND

@@ -9,6 +9,7 @@ from onward.core.draft import Context
 from onward.core.events import Bell, CancelRun, Event, JobState, RunEnded, StartRun, Verdict, Wake
 from onward.core.pipeline import HOUR, AbsentTrigger, Param, Pipeline, PipelineTrigger
 from onward.core.plan import END, compile_plan
+from onward.core.scope import scope
 from onward.core.state import (
     Backoff,
     Cancelling,
@@ -25,7 +26,7 @@ from onward.core.state import (
     Succeeded,
 )
 from onward.core.sub_runs import misfits
-from onward.core.transition import scope, transition
+from onward.core.transition import transition
 from unit.core.telling import NOON, step
 
 PARENT, CHILD = "a" * 20, "b" * 20
